@@ -1,0 +1,35 @@
+// The device that knows shapes only: summaries and multiply-add counts of networks of any size in no memory.
+
+import type { Backend, Handle } from './backend.ts';
+import { definition } from './catalogue/index.ts';
+import type { OpAttributes, OpName } from './catalogue/attributes.ts';
+import { DatalessBackend } from './dataless.ts';
+
+export interface MetaBackend extends Backend {
+  /** Multiply-adds of convolutions and matrix products since creation or the last `reset`. */
+  readonly macs: number;
+  reset(): void;
+}
+
+class Meta extends DatalessBackend implements MetaBackend {
+  readonly name = 'meta';
+  macs = 0;
+
+  protected note<K extends OpName>(
+    op: K,
+    inputs: readonly Handle[],
+    attributes: OpAttributes[K],
+    outputs: readonly Handle[],
+  ): void {
+    const specs = (handles: readonly Handle[]) => handles.map((handle) => handle.spec);
+    this.macs += definition(op).macs?.(specs(inputs), specs(outputs), attributes) ?? 0;
+  }
+
+  reset(): void {
+    this.macs = 0;
+  }
+}
+
+export function createMeta(): MetaBackend {
+  return new Meta();
+}

@@ -1,0 +1,161 @@
+// Which backends there are and which one is current. Factories are registered explicitly; a name means its live instance.
+
+import { SPEC_VERSION, type Backend, type BackendFactory, type ProbeResult } from './backend.ts';
+import { BackendError } from './errors.ts';
+import { claimSingleCopy } from './single-copy.ts';
+
+const token = {};
+const factories = new Map<string, BackendFactory>();
+const live = new Map<string, Backend>();
+let selected: Backend | null = null;
+
+export interface BackendListing {
+  readonly name: string;
+  readonly priority: number;
+  readonly available: boolean;
+  /** Why it is not available, or what its probe tells of it. */
+  readonly reason: string;
+  readonly current: boolean;
+}
+
+export interface BestBackend {
+  readonly backend: Backend;
+  /** What was passed over, and why this one was taken. */
+  readonly reason: string;
+}
+
+function expectVersion(what: string, version: number): void {
+  if (version !== SPEC_VERSION) {
+    throw new BackendError(
+      'backend-version',
+      `backend '${what}' keeps version ${version} of the backend contract; this @convoke/backend-api is version ${SPEC_VERSION}. Install versions that match`,
+    );
+  }
+}
+
+/** Makes a backend known by its factory's name. The same factory may be registered again; another of its name may not. */
+export function register(factory: BackendFactory, options: { replace?: boolean } = {}): void {
+  claimSingleCopy('@convoke/backend-api', SPEC_VERSION, token);
+  expectVersion(factory.name, factory.specVersion);
+  const known = factories.get(factory.name);
+  if (known && known !== factory && !options.replace) {
+    throw new BackendError(
+      'backend-registry',
+      `a different backend named '${factory.name}' is already registered; pass {replace: true} to replace it`,
+    );
+  }
+  if (known !== factory) forget(factory.name);
+  factories.set(factory.name, factory);
+}
+
+function forget(name: string): void {
+  const backend = live.get(name);
+  live.delete(name);
+  if (backend && backend === selected) selected = null;
+}
+
+async function probe(factory: BackendFactory): Promise<ProbeResult> {
+  try {
+    return await factory.probe();
+  } catch (error) {
+    return {
+      available: false,
+      reason: `its probe failed: ${error instanceof Error ? error.message : String(error)}`,
+    };
+  }
+}
+
+async function instance(factory: BackendFactory, options: unknown): Promise<Backend> {
+  const existing = live.get(factory.name);
+  if (existing && options === undefined) return existing;
+  const result = await probe(factory);
+  if (!result.available) {
+    throw new BackendError(
+      'backend-unavailable',
+      `backend '${factory.name}' cannot work here: ${result.reason}`,
+    );
+  }
+  const backend = await factory.create(options);
+  expectVersion(backend.name, backend.specVersion);
+  live.set(factory.name, backend);
+  backend.onLost(() => {
+    if (live.get(factory.name) === backend) live.delete(factory.name);
+  });
+  return backend;
+}
+
+/**
+ * Makes a backend current: by name (its live instance, created if need be; with `options` a new one) or an instance of your
+ * own. Throws a BackendError that says why it cannot be had.
+ */
+export async function use(backend: string | Backend, options?: unknown): Promise<Backend> {
+  claimSingleCopy('@convoke/backend-api', SPEC_VERSION, token);
+  if (typeof backend !== 'string') {
+    expectVersion(backend.name, backend.specVersion);
+    return (selected = backend);
+  }
+  const factory = factories.get(backend);
+  if (!factory) {
+    const names = [...factories.keys()].map((name) => `'${name}'`).join(', ') || 'none';
+    throw new BackendError(
+      'backend-unavailable',
+      `no backend named '${backend}' is registered (registered: ${names}); install its package and call register() first`,
+    );
+  }
+  return (selected = await instance(factory, options));
+}
+
+/** Makes the available backend of highest priority current. Negative priorities are never picked. */
+export async function best(): Promise<BestBackend> {
+  const reasons: string[] = [];
+  const candidates = [...factories.values()].filter(({ priority }) => priority >= 0);
+  candidates.sort((a, b) => b.priority - a.priority);
+  for (const factory of candidates) {
+    try {
+      const backend = await instance(factory, undefined);
+      selected = backend;
+      return {
+        backend,
+        reason: [
+          ...reasons,
+          `'${factory.name}' has priority ${factory.priority} and is available`,
+        ].join('; '),
+      };
+    } catch (error) {
+      reasons.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw new BackendError(
+    'backend-unavailable',
+    `no registered backend can work here: ${reasons.join('; ') || 'none is registered; call register() with a factory such as js of @convoke/backend-js'}`,
+  );
+}
+
+/** Every registered backend, highest priority first, with the reason for each that is unavailable. */
+export async function list(): Promise<BackendListing[]> {
+  const entries = [...factories.values()].sort((a, b) => b.priority - a.priority);
+  return Promise.all(
+    entries.map(async (factory) => {
+      const result = await probe(factory);
+      const existing = live.get(factory.name);
+      return {
+        name: factory.name,
+        priority: factory.priority,
+        available: result.available,
+        reason: result.available ? (existing?.mode ?? result.detail ?? 'available') : result.reason,
+        current: existing !== undefined && existing === selected,
+      };
+    }),
+  );
+}
+
+/** The backend that new tensors go to. Throws where none was chosen. */
+export function current(): Backend {
+  if (!selected) {
+    throw new BackendError(
+      'backend-unavailable',
+      "no backend is in use; call register() with one, then await use('js') or await best()",
+    );
+  }
+  return selected;
+}

@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, test } from 'vitest';
+
+import {
+  best,
+  claimSingleCopy,
+  createMeta,
+  current,
+  isConvokeError,
+  list,
+  register,
+  ShapeError,
+  SPEC_VERSION,
+  use,
+  type Backend,
+  type BackendFactory,
+} from '../src/index.ts';
+
+let unique = 0;
+
+function factory(options: Partial<BackendFactory> = {}): BackendFactory {
+  const name = options.name ?? `fake-${unique++}`;
+  return {
+    name,
+    specVersion: SPEC_VERSION,
+    priority: -1,
+    probe: async () => ({ available: true }),
+    create: async (): Promise<Backend> => createMeta(),
+    ...options,
+  };
+}
+
+describe('use', () => {
+  test('creates once: a name means its live instance', async () => {
+    const fake = factory();
+    register(fake);
+    const first = await use(fake.name);
+    expect(await use(fake.name)).toBe(first);
+    expect(current()).toBe(first);
+  });
+  test('names what is registered when asked for something else', async () => {
+    register(factory({ name: 'fake-known' }));
+    await expect(use('fake-absent')).rejects.toThrow(
+      /no backend named 'fake-absent'.*'fake-known'/,
+    );
+  });
+  test('gives the reason of a failing probe', async () => {
+    const fake = factory({ probe: async () => ({ available: false, reason: 'no GPU here' }) });
+    register(fake);
+    await expect(use(fake.name)).rejects.toThrow(/no GPU here/);
+    expect((await list()).find(({ name }) => name === fake.name)).toMatchObject({
+      available: false,
+      reason: 'no GPU here',
+    });
+  });
+  test('takes an instance of your own', async () => {
+    const own = createMeta();
+    expect(await use(own)).toBe(own);
+  });
+});
+
+describe('register', () => {
+  test('refuses another factory of the same name unless told to replace it', () => {
+    const first = factory();
+    const second = factory({ name: first.name });
+    register(first);
+    register(first);
+    expect(() => register(second)).toThrow(/already registered.*replace: true/);
+    register(second, { replace: true });
+  });
+  test('refuses another version of the contract', () => {
+    expect(() => register(factory({ specVersion: SPEC_VERSION + 1 }))).toThrow(/contract/);
+  });
+});
+
+describe('best', () => {
+  const registered: string[] = [];
+  afterEach(() => {
+    for (const name of registered.splice(0)) {
+      register(factory({ name, priority: -1 }), { replace: true });
+    }
+  });
+  const add = (options: Partial<BackendFactory>): BackendFactory => {
+    const fake = factory(options);
+    register(fake);
+    registered.push(fake.name);
+    return fake;
+  };
+
+  test('picks the highest priority whose probe passes, and says why', async () => {
+    const broken = add({
+      priority: 900,
+      probe: async () => ({ available: false, reason: 'no SIMD' }),
+    });
+    const wanted = add({ priority: 800 });
+    const { backend, reason } = await best();
+    expect(await use(wanted.name)).toBe(backend);
+    expect(reason).toContain(broken.name);
+    expect(reason).toContain('no SIMD');
+  });
+  test('never picks a negative priority', async () => {
+    add({ priority: -5 });
+    await expect(best()).rejects.toThrow(/no registered backend can work here/);
+  });
+});
+
+test('a second copy of a package in the process is named', () => {
+  claimSingleCopy('@convoke/fictional', 1, {});
+  expect(() => claimSingleCopy('@convoke/fictional', 2, {})).toThrow(
+    /two copies of @convoke\/fictional.*1 and 2/,
+  );
+});
+
+test('errors are recognised across copies by their mark', () => {
+  expect(isConvokeError(new ShapeError('x'))).toBe(true);
+  expect(isConvokeError(new Error('x'))).toBe(false);
+  const foreign = Object.assign(new Error('x'), { [Symbol.for('convoke.error')]: true });
+  expect(isConvokeError(foreign)).toBe(true);
+});
