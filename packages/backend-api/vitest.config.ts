@@ -4,5 +4,5 @@ import { defineProject } from 'vitest/config';
 export default defineProject({
   // Workspace packages resolve to their sources: tests need no build.
   ssr: { resolve: { conditions: ['@convoke/source', ...defaultServerConditions] } },
-  test: { name: 'backend-api', include: ['test/**/*.test.ts'], testTimeout: 60_000 },
+  test: { name: 'backend-api', include: ['test/**/*.test.ts'], testTimeout: 120_000 },
 });

@@ -1,6 +1,7 @@
 // The contract every backend keeps. Order: upload, run, read, retain and release take effect in the order they were
 // called; `run` returns at once, reading waits; a handle's value never changes. So a plain loop, a pool of workers fed by a
-// command stream and a GPU can all stand behind it.
+// command stream and a GPU can all stand behind it. A handle whose count has come to 0, by release or donation, throws a
+// DisposedError wherever it is used again.
 
 import type { OpAttributes, OpName } from './catalogue/attributes.ts';
 import type { BackendError } from './errors.ts';
@@ -78,7 +79,7 @@ export interface Backend {
   retain(handle: Handle): void;
   release(handle: Handle): void;
 
-  /** Waits for all that was called before; rejects with the first failure that nobody has read. */
+  /** Waits for all that was called before; rejects with the first failure that nobody has read, once: it is then reported. */
   sync(): Promise<void>;
 
   memory(): MemoryReport;

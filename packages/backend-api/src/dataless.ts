@@ -4,7 +4,7 @@ import type { Backend, Capabilities, Handle, MemoryReport } from './backend.ts';
 import { SPEC_VERSION } from './backend.ts';
 import { definition } from './catalogue/index.ts';
 import type { OpAttributes, OpName } from './catalogue/attributes.ts';
-import { BackendError } from './errors.ts';
+import { BackendError, DisposedError } from './errors.ts';
 import type { Data, Spec } from './spec.ts';
 
 const capabilities: Capabilities = {
@@ -24,6 +24,7 @@ export abstract class DatalessBackend implements Backend {
   readonly capabilities: Capabilities = capabilities;
   readonly #counts = new WeakMap<Handle, number>();
   #live = 0;
+  #disposed = false;
 
   protected abstract note(
     op: OpName,
@@ -34,6 +35,7 @@ export abstract class DatalessBackend implements Backend {
 
   /** A new handle with count 1. */
   protected make(spec: Spec): Handle {
+    this.#expectAlive();
     const handle = { spec };
     this.#counts.set(handle, 1);
     this.#live++;
@@ -74,7 +76,9 @@ export abstract class DatalessBackend implements Backend {
   }
 
   retain(handle: Handle): void {
-    this.#counts.set(handle, (this.#counts.get(handle) ?? 0) + 1);
+    const count = this.#counts.get(handle) ?? 0;
+    this.#counts.set(handle, count + 1);
+    if (count === 0) this.#live++;
   }
 
   release(handle: Handle): void {
@@ -88,6 +92,7 @@ export abstract class DatalessBackend implements Backend {
   }
 
   memory(): MemoryReport {
+    this.#expectAlive();
     return { handles: this.#live, bytes: 0 };
   }
 
@@ -97,5 +102,12 @@ export abstract class DatalessBackend implements Backend {
 
   dispose(): void {
     this.#live = 0;
+    this.#disposed = true;
+  }
+
+  #expectAlive(): void {
+    if (this.#disposed) {
+      throw new DisposedError(`${this.name}: this device was disposed; create another`);
+    }
   }
 }

@@ -4,19 +4,21 @@
 const mark = Symbol.for('convoke.error');
 
 export class ConvokeError extends Error {
+  // Literal, here and below: minifiers shorten the names of classes.
+  override readonly name: string = 'ConvokeError';
   /** Stable, machine-readable kind, such as `shape` or `backend-lost`. */
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
-    this.name = new.target.name;
     Object.defineProperty(this, mark, { value: true });
   }
 }
 
 /** Shapes, axes or attributes that do not fit an op. Code `shape`. */
 export class ShapeError extends ConvokeError {
+  override readonly name: string = 'ShapeError';
   constructor(message: string, options?: ErrorOptions) {
     super('shape', message, options);
   }
@@ -24,6 +26,7 @@ export class ShapeError extends ConvokeError {
 
 /** A dtype that an op does not take. Code `dtype`. */
 export class DtypeError extends ConvokeError {
+  override readonly name: string = 'DtypeError';
   constructor(message: string, options?: ErrorOptions) {
     super('dtype', message, options);
   }
@@ -41,7 +44,9 @@ export type BackendErrorCode =
 
 /** A backend that is missing, lost, mixed with another, out of memory or asked for what it lacks. */
 export class BackendError extends ConvokeError {
+  override readonly name: string = 'BackendError';
   declare readonly code: BackendErrorCode;
+  // oxlint-disable-next-line no-useless-constructor -- it narrows the code to those of backends
   constructor(code: BackendErrorCode, message: string, options?: ErrorOptions) {
     super(code, message, options);
   }
@@ -49,6 +54,7 @@ export class BackendError extends ConvokeError {
 
 /** Use of a tensor or backend after its disposal. Code `disposed`. */
 export class DisposedError extends ConvokeError {
+  override readonly name: string = 'DisposedError';
   constructor(message: string, options?: ErrorOptions) {
     super('disposed', message, options);
   }
@@ -56,6 +62,7 @@ export class DisposedError extends ConvokeError {
 
 /** Values that an op or a data set cannot use: ragged arrays, NaN labels, indices out of range. Code `data`. */
 export class DataError extends ConvokeError {
+  override readonly name: string = 'DataError';
   constructor(message: string, options?: ErrorOptions) {
     super('data', message, options);
   }

@@ -4,12 +4,15 @@ import type { Backend, Handle } from './backend.ts';
 import { definition } from './catalogue/index.ts';
 import type { OpAttributes, OpName } from './catalogue/attributes.ts';
 import { DatalessBackend } from './dataless.ts';
+import type { Spec } from './spec.ts';
 
 export interface MetaBackend extends Backend {
   /** Multiply-adds of convolutions and matrix products since creation or the last `reset`. */
   readonly macs: number;
   reset(): void;
 }
+
+const specsOf = (handles: readonly Handle[]): Spec[] => handles.map(({ spec }) => spec);
 
 class Meta extends DatalessBackend implements MetaBackend {
   readonly name = 'meta';
@@ -21,8 +24,7 @@ class Meta extends DatalessBackend implements MetaBackend {
     attributes: OpAttributes[K],
     outputs: readonly Handle[],
   ): void {
-    const specs = (handles: readonly Handle[]) => handles.map((handle) => handle.spec);
-    this.macs += definition(op).macs?.(specs(inputs), specs(outputs), attributes) ?? 0;
+    this.macs += definition(op).macs?.(specsOf(inputs), specsOf(outputs), attributes) ?? 0;
   }
 
   reset(): void {

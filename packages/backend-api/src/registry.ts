@@ -1,12 +1,14 @@
 // Which backends there are and which one is current. Factories are registered explicitly; a name means its live instance.
 
 import { SPEC_VERSION, type Backend, type BackendFactory, type ProbeResult } from './backend.ts';
-import { BackendError } from './errors.ts';
+import { BackendError, DisposedError } from './errors.ts';
 import { claimSingleCopy } from './single-copy.ts';
 
 const token = {};
 const factories = new Map<string, BackendFactory>();
 const live = new Map<string, Backend>();
+/** Live instances in the making: two who ask at once get the same. */
+const starting = new Map<string, Promise<Backend>>();
 let selected: Backend | null = null;
 
 export interface BackendListing {
@@ -48,10 +50,31 @@ export function register(factory: BackendFactory, options: { replace?: boolean }
   factories.set(factory.name, factory);
 }
 
+/** Takes a backend out of the registry. Its live instance goes on working for those who hold it. */
+export function unregister(name: string): void {
+  forget(name);
+  factories.delete(name);
+}
+
 function forget(name: string): void {
   const backend = live.get(name);
   live.delete(name);
+  starting.delete(name);
   if (backend && backend === selected) selected = null;
+}
+
+/** The live instance of that name, unless its owner has disposed it. */
+function liveInstance(name: string): Backend | undefined {
+  const backend = live.get(name);
+  if (!backend) return undefined;
+  try {
+    backend.memory();
+    return backend;
+  } catch (error) {
+    if (!(error instanceof DisposedError)) throw error;
+    forget(name);
+    return undefined;
+  }
 }
 
 async function probe(factory: BackendFactory): Promise<ProbeResult> {
@@ -66,8 +89,17 @@ async function probe(factory: BackendFactory): Promise<ProbeResult> {
 }
 
 async function instance(factory: BackendFactory, options: unknown): Promise<Backend> {
-  const existing = live.get(factory.name);
-  if (existing && options === undefined) return existing;
+  if (options !== undefined) return create(factory, options);
+  const existing = liveInstance(factory.name) ?? starting.get(factory.name);
+  if (existing) return existing;
+  const made = create(factory, undefined).finally(() => {
+    if (starting.get(factory.name) === made) starting.delete(factory.name);
+  });
+  starting.set(factory.name, made);
+  return made;
+}
+
+async function create(factory: BackendFactory, options: unknown): Promise<Backend> {
   const result = await probe(factory);
   if (!result.available) {
     throw new BackendError(
@@ -77,7 +109,7 @@ async function instance(factory: BackendFactory, options: unknown): Promise<Back
   }
   const backend = await factory.create(options);
   expectVersion(backend.name, backend.specVersion);
-  live.set(factory.name, backend);
+  if (factories.get(factory.name) === factory) live.set(factory.name, backend);
   backend.onLost(() => {
     if (live.get(factory.name) === backend) live.delete(factory.name);
   });
@@ -105,11 +137,14 @@ export async function use(backend: string | Backend, options?: unknown): Promise
   return (selected = await instance(factory, options));
 }
 
+function byPriority(): BackendFactory[] {
+  return [...factories.values()].toSorted((a, b) => b.priority - a.priority);
+}
+
 /** Makes the available backend of highest priority current. Negative priorities are never picked. */
 export async function best(): Promise<BestBackend> {
   const reasons: string[] = [];
-  const candidates = [...factories.values()].filter(({ priority }) => priority >= 0);
-  candidates.sort((a, b) => b.priority - a.priority);
+  const candidates = byPriority().filter(({ priority }) => priority >= 0);
   for (const factory of candidates) {
     try {
       const backend = await instance(factory, undefined);
@@ -133,11 +168,10 @@ export async function best(): Promise<BestBackend> {
 
 /** Every registered backend, highest priority first, with the reason for each that is unavailable. */
 export async function list(): Promise<BackendListing[]> {
-  const entries = [...factories.values()].sort((a, b) => b.priority - a.priority);
   return Promise.all(
-    entries.map(async (factory) => {
+    byPriority().map(async (factory) => {
       const result = await probe(factory);
-      const existing = live.get(factory.name);
+      const existing = liveInstance(factory.name);
       return {
         name: factory.name,
         priority: factory.priority,

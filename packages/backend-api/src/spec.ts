@@ -1,6 +1,6 @@
 // What a tensor is without its data: shape and dtype, with the arithmetic on shapes that op rules and backends share.
 
-import { ShapeError } from './errors.ts';
+import { DtypeError, ShapeError } from './errors.ts';
 
 /** `bool` is stored as a byte, 0 or 1. */
 export type Dtype = 'float32' | 'int32' | 'uint8' | 'bool';
@@ -113,4 +113,11 @@ export function checkShape(op: string, shape: Shape): void {
       `${op}: lengths of a shape are whole numbers >= 0, got ${formatShape(shape)}`,
     );
   }
+}
+
+/** Checks that `dtype` is one there is. */
+export function checkDtype(op: string, dtype: Dtype): void {
+  if (Object.hasOwn(bytesPerElement, dtype)) return;
+  const known = Object.keys(bytesPerElement).join(', ');
+  throw new DtypeError(`${op}: there is no dtype '${String(dtype)}'; expected one of ${known}`);
 }

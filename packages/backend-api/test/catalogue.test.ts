@@ -108,7 +108,7 @@ describe('the catalogue', () => {
     expect(opNames.filter(isRequired).length).toBeLessThanOrEqual(40);
   });
   test('says of every op what it computes', () => {
-    for (const op of opNames) expect(catalogue[op].summary, op).not.toBe('');
+    expect(opNames.filter((op) => catalogue[op].summary === '')).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   register,
   ShapeError,
   SPEC_VERSION,
+  unregister,
   use,
   type Backend,
   type BackendFactory,
@@ -36,6 +37,31 @@ describe('use', () => {
     const first = await use(fake.name);
     expect(await use(fake.name)).toBe(first);
     expect(current()).toBe(first);
+  });
+  test('gives one instance to all who ask while it is made, and tries again after a failure', async () => {
+    let made = 0;
+    const fake = factory({
+      create: async () => {
+        await Promise.resolve();
+        if (++made === 1) throw new Error('not yet');
+        return createMeta();
+      },
+    });
+    register(fake);
+    await expect(use(fake.name)).rejects.toThrow('not yet');
+    const [first, second] = await Promise.all([use(fake.name), use(fake.name)]);
+    expect(second).toBe(first);
+    expect(await use(fake.name)).toBe(first);
+    expect(made).toBe(2);
+  });
+  test('makes a new instance where the live one was disposed by its owner', async () => {
+    const fake = factory();
+    register(fake);
+    const first = await use(fake.name);
+    first.dispose();
+    const second = await use(fake.name);
+    expect(second).not.toBe(first);
+    expect(second.memory().handles).toBe(0);
   });
   test('names what is registered when asked for something else', async () => {
     register(factory({ name: 'fake-known' }));
@@ -115,4 +141,16 @@ test('errors are recognised across copies by their mark', () => {
   expect(isConvokeError(new Error('x'))).toBe(false);
   const foreign = Object.assign(new Error('x'), { [Symbol.for('convoke.error')]: true });
   expect(isConvokeError(foreign)).toBe(true);
+});
+
+describe('unregister', () => {
+  test('takes a backend out of the list; whoever holds its instance goes on', async () => {
+    const fake = factory();
+    register(fake);
+    const held = await use(fake.name);
+    unregister(fake.name);
+    expect((await list()).map(({ name }) => name)).not.toContain(fake.name);
+    await expect(use(fake.name)).rejects.toThrow(`no backend named '${fake.name}'`);
+    expect(held.memory().handles).toBe(0);
+  });
 });

@@ -66,7 +66,7 @@ export interface OpAttributes {
   randomBits: { readonly shape: Shape };
 
   // Elementwise, one input
-  /** Any dtype to any: float to int truncates, to bool is `x !== 0`. */
+  /** Any dtype to any: float to int truncates (what lies out of range gives any number), to bool is `x !== 0`. */
   cast: { readonly dtype: Dtype };
   neg: None;
   abs: None;
@@ -88,6 +88,8 @@ export interface OpAttributes {
   sigmoid: None;
   logSigmoid: None;
   relu: None;
+  /** (gradient, y = relu(x), of one shape) -> the gradient where y > 0, 0 elsewhere. */
+  reluGradient: None;
   /** Gradient 0 at both ends, as PyTorch's hardtanh and relu6 have it. */
   clamp: { readonly min: number; readonly max: number };
   leakyRelu: { readonly negativeSlope: number };
@@ -205,18 +207,21 @@ export interface OpAttributes {
   softmaxCrossEntropyGradient: None;
 
   // Optimiser steps over lists of parameters; the numbers that vary are rank-0 inputs
-  /** (lr, then parameter, gradient, velocity for each) -> (parameter, velocity for each). */
+  /**
+   * (lr, then parameter, gradient for each) -> (parameter for each), or with velocities
+   * (lr, momentum, then parameter, gradient, velocity for each) -> (parameter, velocity for each).
+   */
   sgdStep: SgdStepAttributes;
   /**
-   * (lr, stepSize, root, then parameter, gradient, m, v for each) -> (parameter, m, v for each), where after t steps
+   * (lr, stepSize, root, beta1, then parameter, gradient, m, v for each) -> (parameter, m, v for each), where after t steps
    * stepSize = lr / (1 - beta1^t) and root = sqrt(1 - beta2^t), computed by the caller in float64.
    */
   adamStep: AdamStepAttributes;
 }
 
 export interface SgdStepAttributes {
-  /** 0: no velocities among inputs and outputs. */
-  readonly momentum: number;
+  /** Whether there are a momentum and velocities among inputs and outputs. */
+  readonly velocity: boolean;
   /** velocity = momentum * velocity + (1 - dampening) * gradient */
   readonly dampening: number;
   readonly nesterov: boolean;
@@ -225,7 +230,6 @@ export interface SgdStepAttributes {
 }
 
 export interface AdamStepAttributes {
-  readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
   readonly weightDecay: number;

@@ -1,7 +1,7 @@
 // Ops that make tensors from nothing but their attributes, or from a random key.
 
 import type { OpDefinition } from '../builder.ts';
-import { checkShape } from '../spec.ts';
+import { checkDtype, checkShape } from '../spec.ts';
 import type { OpAttributes } from './attributes.ts';
 import { expectAxis, expectDtype, expectInputs, expectShape } from './checks.ts';
 
@@ -14,6 +14,7 @@ export const creation: { readonly [K in Creation]: OpDefinition<OpAttributes[K]>
     infer(inputs, { shape, dtype }) {
       expectInputs('fill', inputs, 0);
       checkShape('fill', shape);
+      checkDtype('fill', dtype);
       return [{ shape, dtype }];
     },
   },
@@ -31,7 +32,7 @@ export const creation: { readonly [K in Creation]: OpDefinition<OpAttributes[K]>
   },
   randomBits: {
     summary:
-      'uniform whole numbers in [0, 2^24) from a key: element i is word i % 2 of the Threefry block i >> 1, shifted right by 8',
+      'uniform whole numbers in [0, 2^24) from a key: element i is word i % 2 of the Threefry block with counter (i >> 1, 0), shifted right by 8',
     gradient: 'none',
     infer(inputs, { shape }) {
       expectInputs('randomBits', inputs, 1);

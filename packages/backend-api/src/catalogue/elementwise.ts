@@ -1,11 +1,11 @@
 // Elementwise ops: what they take, and how the optional ones follow from the required.
 // Decompositions keep PyTorch's gradients at kinks: relu 0 at 0; clamp 0 at both ends; hardswish and hardsigmoid as written.
 
-import type { OpDefinition } from '../builder.ts';
+import type { Builder, OpDefinition } from '../builder.ts';
 import { DtypeError, ShapeError } from '../errors.ts';
-import { formatSpec, type Dtype, type Spec } from '../spec.ts';
+import { checkDtype, formatSpec, type Dtype, type Spec } from '../spec.ts';
 import type { None, OpAttributes } from './attributes.ts';
-import { broadcastOf, expectDtype, expectInputs } from './checks.ts';
+import { broadcastOf, expectDtype, expectInputs, expectShape } from './checks.ts';
 import { compose, type Composer } from './composing.ts';
 
 type UnaryName =
@@ -42,7 +42,7 @@ type UnaryName =
   | 'scaledTanh';
 type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'minimum' | 'maximum';
 type CompareName = 'equal' | 'notEqual' | 'less' | 'lessEqual' | 'greater' | 'greaterEqual';
-type ElementwiseName = 'cast' | UnaryName | BinaryName | CompareName | 'select';
+type ElementwiseName = 'cast' | UnaryName | 'reluGradient' | BinaryName | CompareName | 'select';
 
 /** SELU's constants (Klambauer et al. 2017, arXiv:1706.02515). */
 export const SELU_ALPHA = 1.6732632423543772;
@@ -160,6 +160,7 @@ export const elementwise: { readonly [K in ElementwiseName]: OpDefinition<OpAttr
     gradient: 'none',
     infer(inputs, { dtype }) {
       expectInputs('cast', inputs, 1);
+      checkDtype('cast', dtype);
       return [{ shape: inputs[0]!.shape, dtype }];
     },
   },
@@ -206,6 +207,22 @@ export const elementwise: { readonly [K in ElementwiseName]: OpDefinition<OpAttr
   relu: unary('relu', 'max(x, 0)', (c, x) => c.op('maximum', x, c.number(0, x)), {
     dtypes: arithmetic,
   }),
+  reluGradient: {
+    summary: 'gradient of relu, by its result',
+    infer(inputs) {
+      const op = 'reluGradient';
+      expectInputs(op, inputs, 2);
+      const [gradient, y] = inputs as [Spec, Spec];
+      expectDtype(op, 'the gradient', gradient, 'float32');
+      expectDtype(op, 'the result of relu', y, 'float32');
+      expectShape(op, 'the gradient', gradient, y.shape);
+      return [y];
+    },
+    decompose(builder, [gradient, y]) {
+      const c = compose(builder);
+      return [c.op('select', above(c, y!, 0), gradient!, c.number(0))];
+    },
+  },
   clamp: {
     summary: 'x limited to [min, max]',
     infer(inputs, { min, max }) {
@@ -214,9 +231,17 @@ export const elementwise: { readonly [K in ElementwiseName]: OpDefinition<OpAttr
       if (!(min <= max)) throw new ShapeError(`clamp: min ${min} must not exceed max ${max}`);
       return [inputs[0]!];
     },
-    decompose(builder, [x], { min, max }) {
+    decompose<V>(
+      builder: Builder<V>,
+      [x]: readonly V[],
+      { min, max }: OpAttributes['clamp'],
+    ): readonly V[] {
       const c = compose(builder);
-      return [c.op('minimum', c.op('maximum', x!, c.number(min, x!)), c.number(max, x!))];
+      // An infinite limit is none: an integer cannot hold it.
+      let y = x as V;
+      if (min !== -Infinity) y = c.op('maximum', y, c.number(min, x!));
+      if (max !== Infinity) y = c.op('minimum', y, c.number(max, x!));
+      return [y === x ? c.reshape(y, c.shape(y)) : y];
     },
   },
   leakyRelu: unary('leakyRelu', 'x above 0, negativeSlope * x below', (c, x, { negativeSlope }) =>
@@ -242,7 +267,7 @@ export const elementwise: { readonly [K in ElementwiseName]: OpDefinition<OpAttr
       'select',
       below(c, x, -3),
       c.mul(x, 0),
-      c.op('select', above(c, x, 3), x, c.mul(c.mul(x, c.add(x, 3)), 1 / 6)),
+      c.op('select', below(c, x, 3), c.mul(c.mul(x, c.add(x, 3)), 1 / 6), x),
     ),
   ),
   hardsigmoid: unary('hardsigmoid', 'relu6(x + 3) / 6', (c, x) =>

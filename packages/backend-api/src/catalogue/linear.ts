@@ -35,6 +35,10 @@ export interface MatmulGeometry {
   readonly batch: number[];
 }
 
+function formatFactor(shape: Shape, transposed: boolean): string {
+  return formatShape(shape) + (transposed ? ' transposed' : '');
+}
+
 export function matmulGeometry(
   a: Shape,
   b: Shape,
@@ -46,11 +50,9 @@ export function matmulGeometry(
   const [k2, n] = transposeB ? [columnsB, rowsB] : [rowsB, columnsB];
   const batch = broadcastShapes(a.slice(0, -2), b.slice(0, -2));
   if (k !== k2 || !batch) {
-    const form = (shape: Shape, transposed: boolean): string =>
-      formatShape(shape) + (transposed ? ' transposed' : '');
     const why = batch ? `inner lengths ${k} and ${k2} differ` : 'leading axes do not broadcast';
     throw new ShapeError(
-      `matmul: ${form(a, transposeA)} times ${form(b, transposeB)}: ${why}; expected [..., M, K] times [..., K, N]`,
+      `matmul: ${formatFactor(a, transposeA)} times ${formatFactor(b, transposeB)}: ${why}; expected [..., M, K] times [..., K, N]`,
     );
   }
   return { m, n, k, batch };

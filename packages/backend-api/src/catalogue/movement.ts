@@ -66,7 +66,7 @@ export const movement: { readonly [K in MovementName]: OpDefinition<OpAttributes
     infer(inputs, { permutation }) {
       expectInputs('permute', inputs, 1);
       const { shape, dtype } = inputs[0]!;
-      const sorted = [...permutation].sort((a, b) => a - b);
+      const sorted = permutation.toSorted((a, b) => a - b);
       if (permutation.length !== shape.length || !sorted.every((axis, i) => axis === i)) {
         throw new ShapeError(
           `permute: ${formatShape(permutation)} is no order of the ${shape.length} axes of ${formatShape(shape)}`,

@@ -211,7 +211,7 @@ export const normalization: { readonly [K in NormalizationName]: OpDefinition<Op
       expectShape(op, 'classes', classes, [logits.shape[0]!]);
       return [float32([logits.shape[0]!]), logits];
     },
-    decompose(builder, [logits, classes], _) {
+    decompose(builder, [logits, classes]) {
       const c = compose(builder);
       const n = c.shape(logits!)[0]!;
       const logProbabilities = c.run('logSoftmax', { axis: 1 }, logits!);
@@ -233,7 +233,7 @@ export const normalization: { readonly [K in NormalizationName]: OpDefinition<Op
       expectShape(op, 'classes', classes, [logits.shape[0]!]);
       return [logits];
     },
-    decompose(builder, [gradient, logits, , classes], _) {
+    decompose(builder, [gradient, logits, , classes]) {
       const c = compose(builder);
       const [n, count] = c.shape(logits!) as [number, number];
       const columns = c.run('iota', { shape: [n, count], dtype: 'int32', axis: 1 });

@@ -37,30 +37,31 @@ export const optimizers: { readonly [K in OptimizerName]: OpDefinition<OpAttribu
   sgdStep: {
     summary: 'stochastic gradient descent with momentum',
     gradient: 'none',
-    infer(inputs, { momentum }) {
-      return expectGroups('sgdStep', inputs, 1, momentum === 0 ? 2 : 3).flatMap(
-        ([parameter, , velocity]) => (velocity ? [parameter!, velocity] : [parameter!]),
-      );
+    infer(inputs, { velocity }) {
+      const groups = velocity
+        ? expectGroups('sgdStep', inputs, 2, 3)
+        : expectGroups('sgdStep', inputs, 1, 2);
+      return groups.flatMap(([parameter, , moved]) => (moved ? [parameter!, moved] : [parameter!]));
     },
     decompose<V>(
       builder: Builder<V>,
       inputs: readonly V[],
-      { momentum, dampening, nesterov, weightDecay }: SgdStepAttributes,
+      { velocity, dampening, nesterov, weightDecay }: SgdStepAttributes,
     ) {
       const c = compose(builder);
-      const [lr, ...rest] = inputs;
-      const size = momentum === 0 ? 2 : 3;
+      const [lr, momentum] = inputs;
+      const size = velocity ? 3 : 2;
       const outputs: V[] = [];
-      for (let at = 0; at < rest.length; at += size) {
-        const [parameter, gradient, velocity] = rest.slice(at, at + size);
+      for (let at = velocity ? 2 : 1; at < inputs.length; at += size) {
+        const [parameter, gradient, before] = inputs.slice(at, at + size);
         let direction: V = gradient!;
         if (weightDecay !== 0) direction = c.add(direction, c.mul(parameter!, weightDecay));
-        if (velocity === undefined) {
+        if (before === undefined) {
           outputs.push(c.sub(parameter!, c.mul(direction, lr!)));
           continue;
         }
-        const moved = c.add(c.mul(velocity, momentum), c.mul(direction, 1 - dampening));
-        direction = nesterov ? c.add(direction, c.mul(moved, momentum)) : moved;
+        const moved = c.add(c.mul(before, momentum!), c.mul(direction, 1 - dampening));
+        direction = nesterov ? c.add(direction, c.mul(moved, momentum!)) : moved;
         outputs.push(c.sub(parameter!, c.mul(direction, lr!)), moved);
       }
       return outputs;
@@ -71,7 +72,7 @@ export const optimizers: { readonly [K in OptimizerName]: OpDefinition<OpAttribu
       'Adam (Kingma & Ba 2014, arXiv:1412.6980) and AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101)',
     gradient: 'none',
     infer(inputs) {
-      return expectGroups('adamStep', inputs, 3, 4).flatMap(([parameter, , m, v]) => [
+      return expectGroups('adamStep', inputs, 4, 4).flatMap(([parameter, , m, v]) => [
         parameter!,
         m!,
         v!,
@@ -80,10 +81,10 @@ export const optimizers: { readonly [K in OptimizerName]: OpDefinition<OpAttribu
     decompose<V>(
       builder: Builder<V>,
       inputs: readonly V[],
-      { beta1, beta2, epsilon, weightDecay, decoupled }: AdamStepAttributes,
+      { beta2, epsilon, weightDecay, decoupled }: AdamStepAttributes,
     ) {
       const c = compose(builder);
-      const [lr, stepSize, root, ...rest] = inputs;
+      const [lr, stepSize, root, beta1, ...rest] = inputs;
       const outputs: V[] = [];
       for (let at = 0; at < rest.length; at += 4) {
         let [parameter, gradient] = [rest[at] as V, rest[at + 1] as V];
@@ -92,7 +93,7 @@ export const optimizers: { readonly [K in OptimizerName]: OpDefinition<OpAttribu
           if (decoupled) parameter = c.sub(parameter, c.mul(c.mul(parameter, lr!), weightDecay));
           else gradient = c.add(gradient, c.mul(parameter, weightDecay));
         }
-        const first = c.add(c.mul(m, beta1), c.mul(gradient, 1 - beta1));
+        const first = c.add(c.mul(m, beta1!), c.mul(gradient, c.sub(1, beta1!)));
         const second = c.add(c.mul(v, beta2), c.mul(c.mul(gradient, gradient), 1 - beta2));
         const scale = c.add(c.op('div', c.op('sqrt', second), root!), epsilon);
         outputs.push(c.sub(parameter, c.mul(c.op('div', first, scale), stepSize!)), first, second);
