@@ -1,0 +1,178 @@
+// 3x3 convolutions of stride 1 by minimal filtering: tiles of m + 2 by m + 2 pixels are transformed, each of the (m + 2)^2
+// planes is a matrix product (tiles by channels, times channels by outputs), and the products are transformed back. Either
+// three commands for some tiles, or one whose chunks do all three with their tiles in scratch memory; the arithmetic is the
+// same.
+
+import { TAP_BYTES } from './generated/micro-kernels';
+import {
+  filterTransform2,
+  filterTransform4,
+  inputTransform2,
+  inputTransform4,
+  outputTransform2,
+  outputTransform4,
+} from './generated/winograd-transforms';
+import { scratch } from './thread';
+import { multiply, prepare, RESERVED, tileRows, unlimited } from './tiles';
+import { Image } from './winograd-image';
+
+/** Scratch memory of transforms and products; tiles of a fused chunk stand behind it (src/kernels/winograd.ts knows it). */
+const WORK: usize = 2048;
+const K_BLOCK = 256;
+
+// @kernel
+// Transforms tiles of the image. Arguments: an Image.
+export function winogradInput(a: usize, chunk: i32): void {
+  const image = changetype<Image>(a);
+  const tile = image.firstTile + chunk * image.perChunk;
+  const end = min(tile + image.perChunk, image.endTile);
+  const tileBytes = channelBytes(image);
+  const to = <usize>image.v + <usize>(tile - image.firstTile) * tileBytes;
+  toPlanes(image, tile, end, to, <usize>(image.endTile - image.firstTile) * tileBytes, scratch());
+}
+
+// @kernel
+// Multiplies planes with those of the filter: a chunk is some columns of one plane. Arguments: an Image.
+export function winogradProducts(a: usize, chunk: i32): void {
+  const image = changetype<Image>(a);
+  const column = (chunk % image.columnChunks) * image.columnsPerChunk;
+  const plane = chunk / image.columnChunks;
+  const tiles = image.endTile - image.firstTile;
+  const base = scratch();
+  prepare(base);
+  product(
+    image, base, plane, tiles,
+    <usize>image.v + <usize>plane * <usize>tiles * channelBytes(image),
+    <usize>image.products + <usize>plane * <usize>tiles * outputBytes(image),
+    column, min(column + image.columnsPerChunk, <i32>(outputBytes(image) >> 2)),
+  );
+}
+
+// @kernel
+// Transforms products back. Arguments: an Image.
+export function winogradOutput(a: usize, chunk: i32): void {
+  const image = changetype<Image>(a);
+  const tile = image.firstTile + chunk * image.perChunk;
+  const end = min(tile + image.perChunk, image.endTile);
+  const tileBytes = outputBytes(image);
+  const from = <usize>image.products + <usize>(tile - image.firstTile) * tileBytes;
+  fromPlanes(image, tile, end, from, <usize>(image.endTile - image.firstTile) * tileBytes, scratch());
+}
+
+// @kernel
+// All three for the tiles of a chunk. Arguments: an Image.
+export function winogradFused(a: usize, chunk: i32): void {
+  const image = changetype<Image>(a);
+  const tile = image.firstTile + chunk * image.perChunk;
+  const end = min(tile + image.perChunk, image.endTile);
+  const tiles = end - tile;
+  const base = scratch();
+  const planes = (image.m + 2) * (image.m + 2);
+  const vBytes = <usize>tiles * channelBytes(image), productBytes = <usize>tiles * outputBytes(image);
+  const v = base + WORK, products = v + <usize>planes * vBytes;
+  toPlanes(image, tile, end, v, vBytes, base);
+  prepare(base);
+  for (let plane = 0; plane < planes; plane++) {
+    product(
+      image, base, plane, tiles, v + <usize>plane * vBytes, products + <usize>plane * productBytes,
+      0, <i32>(outputBytes(image) >> 2),
+    );
+  }
+  fromPlanes(image, tile, end, products, productBytes, base);
+}
+
+/** Bytes of a tile's channels in a plane: filled up to whole vectors. */
+// @ts-ignore: decorator
+@inline
+function channelBytes(image: Image): usize {
+  return <usize>((image.channels + 3) & ~3) << 2;
+}
+
+/** Bytes of a tile's outputs in a plane: filled up to whole panels. */
+// @ts-ignore: decorator
+@inline
+function outputBytes(image: Image): usize {
+  return <usize>((image.outputs + 7) & ~7) << 2;
+}
+
+function toPlanes(image: Image, tile: i32, end: i32, to: usize, planeBytes: usize, work: usize): void {
+  if (image.m == 4) inputTransform4(image, tile, end, to, channelBytes(image), planeBytes, work);
+  else inputTransform2(image, tile, end, to, channelBytes(image), planeBytes, work);
+}
+
+function fromPlanes(image: Image, tile: i32, end: i32, from: usize, planeBytes: usize, work: usize): void {
+  if (image.m == 4) outputTransform4(image, tile, end, from, outputBytes(image), planeBytes, work);
+  else outputTransform2(image, tile, end, from, outputBytes(image), planeBytes, work);
+}
+
+/** Columns `column` to `end` of the product of one plane. */
+function product(
+  image: Image, base: usize, plane: i32, tiles: i32, v: usize, y: usize, column: i32, end: i32,
+): void {
+  const height = tileRows(image.microRows);
+  const vBytes = channelBytes(image), yBytes = outputBytes(image);
+  const channels = image.channels;
+  const panelBytes = (<usize>channels) << 5;
+  const panel = <usize>image.filter + <usize>plane * (yBytes >> 5) * panelBytes + <usize>(column >> 3) * panelBytes;
+  const offsets = base + RESERVED, table = offsets + TAP_BYTES;
+  store<u32>(table, 0, 24);
+  const to = y + ((<usize>column) << 2);
+  for (let i = 0; i < tiles; i += height) {
+    const rows = min(height, tiles - i);
+    for (let r = 0; r < rows; r++) {
+      store<u32>(offsets + ((<usize>r) << 2), <u32>(<usize>(i + r) * yBytes));
+      store<u32>(table + ((<usize>r) << 2), <u32>(v + <usize>(i + r) * vBytes));
+    }
+    for (let from = 0; from < channels; from += K_BLOCK) {
+      multiply(
+        base, rows, offsets, table, 1, (<usize>from) << 2, <usize>min(from + K_BLOCK, channels) << 2,
+        panel + ((<usize>from) << 5), panelBytes, 32, end - column, to, from == 0 ? 0 : to, 0, unlimited(base),
+      );
+    }
+  }
+}
+
+/** Channels transformed in scratch memory before they go to their planes, which lie far apart. */
+const CHANNEL_BLOCK = 16;
+
+// @kernel
+// Transforms a filter into [(m + 2)^2][outputs / 8][channels][8]: weight (output o, channel c, tap t) is read at from +
+// o * outputBytes + c * channelBytes + t * tapBytes; strides may be negative. The last panel is filled up with copies of the
+// last output. Arguments: from, to, outputs, channels, outputBytes, channelBytes, tapBytes, m, panels per chunk.
+export function winogradFilter(a: usize, chunk: i32): void {
+  const from: usize = load<u32>(a);
+  const outputs = load<i32>(a, 8), channels = load<i32>(a, 12);
+  const outputBytes: usize = load<u32>(a, 16), channelBytes: usize = load<u32>(a, 20);
+  const tapBytes: usize = load<u32>(a, 24);
+  const m = load<i32>(a, 28);
+  const planes = (m + 2) * (m + 2);
+  const panels = (outputs + 7) >> 3;
+  const first = chunk * load<i32>(a, 32);
+  const end = min(first + load<i32>(a, 32), panels);
+  const panelBytes = (<usize>channels) << 5;
+  const base = scratch();
+  const blockBytes: usize = CHANNEL_BLOCK * 32;
+  for (let p = first; p < end; p++) {
+    for (let c = 0; c < channels; c += CHANNEL_BLOCK) {
+      const count = min(CHANNEL_BLOCK, channels - c);
+      for (let i = 0; i < count; i++) {
+        const weights = from + <usize>(c + i) * channelBytes;
+        for (let j = 0; j < 8; j += 2) {
+          const o = (p << 3) + j;
+          const one = weights + <usize>min(o, outputs - 1) * outputBytes;
+          const other = weights + <usize>min(o + 1, outputs - 1) * outputBytes;
+          const at = base + (<usize>i << 5) + (<usize>j << 2);
+          if (m == 4) filterTransform4(one, other, tapBytes, at, blockBytes);
+          else filterTransform2(one, other, tapBytes, at, blockBytes);
+        }
+      }
+      let to = <usize>load<u32>(a, 4) + <usize>p * panelBytes + (<usize>c << 5);
+      let source = base;
+      for (let plane = 0; plane < planes; plane++) {
+        for (let o: usize = 0; o < <usize>count << 5; o += 16) v128.store(to + o, v128.load(source + o));
+        source += blockBytes;
+        to += <usize>panels * panelBytes;
+      }
+    }
+  }
+}

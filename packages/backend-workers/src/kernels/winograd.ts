@@ -1,0 +1,210 @@
+// Plans of 3x3 convolutions of stride 1 by Winograd's minimal filtering (assembly/winograd.ts): F4 makes 4x4 output pixels of
+// a tile with 36 products for each pair of channels where the definition takes 144, F2 makes 2x2 with 16 for 36.
+
+import { f32, type Encoder } from '../encoder.ts';
+import { chunkCount, split } from './chunks.ts';
+import type { ConvGeometry } from './conv-geometry.ts';
+import { NO_CLAMP, tileRows } from './gemm.ts';
+
+/** Output pixels of a tile, each way. */
+export type WinogradSize = 4 | 2;
+
+export interface WinogradFilter {
+  readonly m: WinogradSize;
+  /** Address of the first weight that is read. */
+  readonly filter: number;
+  /** Address of `winogradFilterBytes`. */
+  readonly to: number;
+  readonly outputs: number;
+  readonly channels: number;
+  /** Distances in elements, which may be negative; those of a filter [O, C, 3, 3] by default. */
+  readonly outputStride?: number;
+  readonly channelStride?: number;
+  readonly tapStride?: number;
+}
+
+/** Bytes of a transformed filter, [(m + 2)^2][outputs / 8][channels][8]. */
+export function winogradFilterBytes(m: WinogradSize, channels: number, outputs: number): number {
+  return (m + 2) ** 2 * Math.ceil(outputs / 8) * channels * 32;
+}
+
+/** Pairs of channels that one thread transforms in about 20 us. */
+const LEAST_PAIRS = 256;
+
+/** Transforms a filter, in float64, rounded once. */
+export function planWinogradFilter(e: Encoder, filter: WinogradFilter): void {
+  const { m, outputs, channels } = filter;
+  const { outputStride = channels * 9, channelStride = 9, tapStride = 1 } = filter;
+  const panels = Math.ceil(outputs / 8);
+  const wanted = Math.max(1, Math.floor((panels * 8 * channels) / LEAST_PAIRS));
+  const { perChunk, chunks } = split(panels, Math.min(wanted, e.threads * 6), 1, e.threads);
+  const strides = [outputStride, channelStride, tapStride].map((stride) => stride * 4);
+  e.emit('winogradFilter', chunks, [
+    filter.filter,
+    filter.to,
+    outputs,
+    channels,
+    ...strides,
+    m,
+    perChunk,
+  ]);
+}
+
+export interface WinogradConv {
+  readonly m: WinogradSize;
+  /** 3x3, stride and dilations 1, one group. */
+  readonly geometry: ConvGeometry;
+  /** Addresses: x [N, H, W, C]; the filter transformed; y [N, H', W', O]; bias [O] or 0; residual, laid out as y, or 0. */
+  readonly x: number;
+  readonly filter: number;
+  readonly y: number;
+  readonly bias?: number;
+  readonly residual?: number;
+  readonly clamp?: readonly [number, number];
+  /** For measurements: the way that is else chosen. */
+  readonly way?: 'fused' | 'phases';
+}
+
+const SCRATCH_BYTES = 262_144;
+/** WORK of assembly/winograd.ts. */
+const WORK = 2048;
+/** A transformed filter up to this size is read again for every few tiles at little cost. */
+const FUSED_FILTER_BYTES = 3 << 20;
+/** Workspace of tiles that go through the three phases together. */
+const BLOCK_BYTES = 8 << 20;
+const TILE_ROWS = 12;
+/** Tiles of a fused chunk: with more, their planes no longer stay in the second cache beside the filter's. */
+const MOST_TILES = 14;
+
+/**
+ * How many tiles to give a fused chunk, so that threads finish together. In units of a tile's work, reading the filter costs
+ * a chunk about 0.5, and each pass of up to 6 tiles over it 0.25.
+ */
+function tilesPerChunk(count: number, most: number, wanted: number, threads: number): number {
+  if (wanted === 1 && count <= most) return count;
+  let best = 1;
+  let least = Infinity;
+  for (let tiles = Math.min(count, most); tiles >= Math.min(count, 4); tiles--) {
+    const rounds = Math.ceil(Math.ceil(count / tiles) / threads);
+    const time = rounds * (tiles + 0.5 + 0.25 * Math.ceil(tiles / 6));
+    if (time < least) {
+      least = time;
+      best = tiles;
+    }
+  }
+  return best;
+}
+
+function emitTiles(
+  e: Encoder,
+  conv: WinogradConv,
+  tiles: {
+    readonly rows: number;
+    readonly columns: number;
+    readonly first: number;
+    readonly end: number;
+  },
+  kernel: 'winogradInput' | 'winogradProducts' | 'winogradOutput' | 'winogradFused',
+  chunks: number,
+  parts: {
+    readonly perChunk: number;
+    readonly v: number;
+    readonly products: number;
+    readonly columns: { readonly perChunk: number; readonly chunks: number };
+  },
+): void {
+  const { geometry, clamp = NO_CLAMP } = conv;
+  const { size, channels, outputs, outputSize, padding } = geometry;
+  e.emit(kernel, chunks, [
+    conv.x,
+    conv.filter,
+    conv.bias ?? 0,
+    conv.residual ?? 0,
+    conv.y,
+    e.zeros(channels * 4 + 16),
+    size[0],
+    size[1],
+    channels * 4,
+    channels,
+    outputs,
+    outputSize[0],
+    outputSize[1],
+    padding[0],
+    padding[2],
+    tiles.rows,
+    tiles.columns,
+    tiles.first,
+    tiles.end,
+    parts.perChunk,
+    conv.m,
+    parts.v,
+    parts.products,
+    parts.columns.perChunk,
+    parts.columns.chunks,
+    tileRows(e),
+    f32(clamp[0]),
+    f32(clamp[1]),
+  ]);
+}
+
+/** y = clamp(conv(x, filter) + bias + residual). */
+export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
+  const { m, geometry } = conv;
+  const { batch, channels, outputs, outputSize } = geometry;
+  const planes = (m + 2) ** 2;
+  const rows = Math.ceil(outputSize[0] / m);
+  const columns = Math.ceil(outputSize[1] / m);
+  const count = batch * rows * columns;
+  const columnsOfProducts = Math.ceil(outputs / 8) * 8;
+  const vBytes = Math.ceil(channels / 4) * 16;
+  const productBytes = columnsOfProducts * 4;
+  const tileBytes = planes * (vBytes + productBytes);
+  const all = { rows, columns, first: 0, end: count };
+
+  const fit = Math.floor((SCRATCH_BYTES - WORK) / tileBytes);
+  const wanted = chunkCount(e.threads, count * planes * channels * outputs);
+  const isSmall = winogradFilterBytes(m, channels, outputs) <= FUSED_FILTER_BYTES;
+  if (fit >= 6 && (conv.way ? conv.way === 'fused' : isSmall)) {
+    const perChunk = tilesPerChunk(count, Math.min(fit, MOST_TILES), wanted, e.threads);
+    const whole = { perChunk: columnsOfProducts, chunks: 1 };
+    const parts = { perChunk, v: 0, products: 0, columns: whole };
+    emitTiles(e, conv, all, 'winogradFused', Math.ceil(count / perChunk), parts);
+    return;
+  }
+
+  const atOnce = Math.max(TILE_ROWS, Math.floor(BLOCK_BYTES / tileBytes / TILE_ROWS) * TILE_ROWS);
+  const blocks = Math.ceil(count / atOnce);
+  const perBlock = Math.ceil(count / blocks);
+  const v = e.workspace(perBlock * planes * vBytes);
+  const products = e.workspace(perBlock * planes * productBytes);
+  for (let first = 0; first < count; first += perBlock) {
+    const end = Math.min(count, first + perBlock);
+    const tiles = { ...all, first, end };
+    const multiplyAdds = (end - first) * planes * channels * outputs;
+    const chunks = chunkCount(e.threads, multiplyAdds);
+    // A transform takes about as long as 32 multiply-adds an element.
+    const inputs = split(
+      end - first,
+      chunkCount(e.threads, (end - first) * planes * channels * 32),
+      1,
+      e.threads,
+    );
+    const back = split(
+      end - first,
+      chunkCount(e.threads, (end - first) * planes * outputs * 32),
+      1,
+      e.threads,
+    );
+    const inPlane = split(columnsOfProducts, Math.ceil(chunks / planes), 8, e.threads);
+    const parts = { v, products, columns: inPlane };
+    emitTiles(e, conv, tiles, 'winogradInput', inputs.chunks, {
+      ...parts,
+      perChunk: inputs.perChunk,
+    });
+    emitTiles(e, conv, tiles, 'winogradProducts', planes * inPlane.chunks, {
+      ...parts,
+      perChunk: 0,
+    });
+    emitTiles(e, conv, tiles, 'winogradOutput', back.chunks, { ...parts, perChunk: back.perChunk });
+  }
+}

@@ -1,0 +1,90 @@
+// The compiled kernels: of the two builds the one that this place runs, with its memory shared or private.
+
+import { packedModules } from './generated/kernels.ts';
+import { hasRelaxedSimd } from './probe.ts';
+
+/** `fma` needs relaxed SIMD; `base` runs wherever there is SIMD. */
+export type Build = 'fma' | 'base';
+
+const compiled = new Map<boolean, Promise<WebAssembly.Module>>();
+
+/** The kernels' module; compiled once for each kind of memory. */
+export function loadModule(shared: boolean): Promise<WebAssembly.Module> {
+  let module = compiled.get(shared);
+  if (!module) {
+    module = inflate(packedModules).then((packed) => {
+      const bytes = unpack(packed, hasRelaxedSimd() ? 'fma' : 'base');
+      return WebAssembly.compile(shared ? bytes : withPrivateMemory(bytes));
+    });
+    compiled.set(shared, module);
+  }
+  return module;
+}
+
+async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  return new Uint8Array(await new Response(inflated).arrayBuffer());
+}
+
+/** One build from what codegen/pack.mjs laid side by side. */
+export function unpack(packed: Uint8Array<ArrayBuffer>, build: Build): Uint8Array<ArrayBuffer> {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  const module = new Uint8Array(packed.length);
+  let length = 0;
+  for (let at = 0; at < packed.length;) {
+    const fma = view.getUint32(at, true);
+    const base = view.getUint32(at + 4, true);
+    const from = at + 8 + (build === 'fma' ? 0 : fma);
+    const piece = packed.subarray(from, from + (build === 'fma' ? fma : base));
+    module.set(piece, length);
+    length += piece.length;
+    at += 8 + fma + base;
+  }
+  return module.slice(0, length);
+}
+
+const IMPORT_SECTION = 2;
+const MEMORY = 2;
+const FUNCTION = 0;
+/** Flags of a memory's limits: bit 0 says that there is a maximum, bit 1 that it is shared. */
+const SHARED_WITH_MAXIMUM = 3;
+const WITH_MAXIMUM = 1;
+
+/** The same module importing a memory that is not shared: one bit in its import section. */
+export function withPrivateMemory(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const bytes = module.slice();
+  let at = 8;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  };
+  const skipName = (): void => {
+    const length = number();
+    at += length;
+  };
+  while (at < bytes.length) {
+    const section = bytes[at++];
+    const size = number();
+    const end = at + size;
+    if (section === IMPORT_SECTION) {
+      for (let left = number(); left > 0; left--) {
+        skipName();
+        skipName();
+        const kind = bytes[at++];
+        if (kind === MEMORY && bytes[at] === SHARED_WITH_MAXIMUM) {
+          bytes[at] = WITH_MAXIMUM;
+          return bytes;
+        }
+        if (kind !== FUNCTION) break;
+        number();
+      }
+    }
+    at = end;
+  }
+  throw new Error('the module of the kernels imports no shared memory');
+}

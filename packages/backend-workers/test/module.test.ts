@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { inflateRawSync } from 'node:zlib';
+
+import { expect, test } from 'vitest';
+
+import { packedModules } from '../src/generated/kernels.ts';
+import { loadModule, unpack, withPrivateMemory } from '../src/module.ts';
+
+const loaded = await loadModule(true);
+const unshared = await loadModule(false);
+
+const shared = { initial: 16, maximum: 32, shared: true };
+const plain = { initial: 16, maximum: 32 };
+
+function instantiate(module: WebAssembly.Module, descriptor: WebAssembly.MemoryDescriptor): void {
+  const memory = new WebAssembly.Memory(descriptor);
+  void new WebAssembly.Instance(module, { env: { memory, notice: (): void => undefined } });
+}
+
+test('one module takes shared memory, the other private memory', () => {
+  instantiate(loaded, shared);
+  instantiate(unshared, plain);
+  expect(() => instantiate(loaded, plain)).toThrow(WebAssembly.LinkError);
+  expect(() => instantiate(unshared, shared)).toThrow(WebAssembly.LinkError);
+});
+
+test('a module is compiled once for all engines', async () => {
+  expect(await loadModule(true)).toBe(loaded);
+  expect(await loadModule(false)).toBe(unshared);
+});
+
+test('a module without shared memory is not taken for ours', () => {
+  const empty = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0);
+  expect(() => withPrivateMemory(empty)).toThrow(/no shared memory/);
+});
+
+test.each(['fma', 'base'] as const)('the build %s comes out of the pack as it went in', (build) => {
+  const packed = new Uint8Array(inflateRawSync(Buffer.from(packedModules, 'base64')));
+  const original = readFileSync(new URL(`../build/${build}.wasm`, import.meta.url));
+  expect(Buffer.compare(unpack(packed, build), original)).toBe(0);
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from 'tsup';
+
+export default defineConfig({
+  entry: ['src/index.ts', 'src/worker.ts'],
+  format: 'esm',
+  target: 'es2023',
+  platform: 'neutral',
+  splitting: false,
+  sourcemap: true,
+  clean: true,
+  dts: false,
+  // Most of it is planned by many small functions; sources come along for reading.
+  minify: true,
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+// What takes minutes. `npm run test:all` runs it.
+export default defineConfig({
+  test: {
+    name: 'backend-workers slow',
+    include: ['test-slow/*.test.ts'],
+    fileParallelism: false,
+    testTimeout: 10 * 60_000,
+    hookTimeout: 120_000,
+  },
+});
