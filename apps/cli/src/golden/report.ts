@@ -1,0 +1,27 @@
+// The results as a JSON file, whole or not at all.
+
+import type { GoldenRow, Precision } from '@convoke/backend-testkit';
+import { DataError } from '@convoke/core';
+import { writeFileAtomic } from '@convoke/weights/node';
+
+export interface GoldenReport {
+  readonly backend: string;
+  /** What distinguishes the instance, or where it ran. */
+  readonly mode: string;
+  readonly threads: number;
+  readonly precision: Precision;
+  /** A row a case, of its worst tensor. `error` is null where it is no finite number; `reason` then tells why. */
+  readonly rows: readonly GoldenRow[];
+}
+
+/** Throws a DataError that names the file where it cannot be written; what stood there before then stays. */
+export async function writeReport(path: string, report: GoldenReport): Promise<void> {
+  try {
+    await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(report, null, 1)}\n`));
+  } catch (cause) {
+    throw new DataError(
+      `--json: ${(cause as Error).message}. Give a file in a folder that exists and is writable`,
+      { cause },
+    );
+  }
+}

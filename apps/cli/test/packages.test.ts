@@ -1,0 +1,171 @@
+// What a user gets: each package is packed, installed with what its README tells to install in an empty project, without
+// a registry, and runs the README's example on every Node at hand.
+
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { examplesIn, promisesIn } from './examples.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const packageNames = readdirSync(join(root, 'packages'));
+
+interface Manifest {
+  readonly name: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** One Node of each major version on the PATH and the one that runs the tests. */
+function nodesAtHand(): Map<number, string> {
+  const nodes = new Map<number, string>();
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  for (const path of [process.execPath, ...folders.map((folder) => join(folder, 'node'))]) {
+    if (!existsSync(path)) continue;
+    const [major, minor] = execFileSync(path, ['--version'], { encoding: 'utf8' })
+      .slice(1)
+      .split('.')
+      .map(Number);
+    const old = major! < 20 || (major === 20 && minor! < 19);
+    if (!old && !nodes.has(major!)) nodes.set(major!, path);
+  }
+  return nodes;
+}
+
+const nodes = nodesAtHand();
+for (const wanted of [20, 24]) {
+  if (!nodes.has(wanted)) {
+    console.warn(
+      `\n*** NODE ${wanted} NOT FOUND ON THE PATH: the README examples did not run on it ***\n`,
+    );
+  }
+}
+
+function readme(folder: string): string {
+  return readFileSync(join(root, 'packages', folder, 'README.md'), 'utf8');
+}
+
+/** The packages of ours that the README's `npm install` line names. */
+function installed(folder: string): string[] {
+  const line = /npm install ([^\n`]+)/.exec(readme(folder));
+  return line ? line[1]!.split(' ').filter((word) => word.startsWith('@convoke/')) : [];
+}
+
+let work: string;
+const tarballs = new Map<string, string>();
+
+beforeAll(() => {
+  work = mkdtempSync(join(tmpdir(), 'convoke-packages-'));
+  const pnpm = join(root, 'node_modules/.bin/pnpm');
+  for (const folder of packageNames) {
+    const target = join(work, 'tarballs', folder);
+    mkdirSync(target, { recursive: true });
+    execFileSync(pnpm, ['pack', '--pack-destination', target], {
+      cwd: join(root, 'packages', folder),
+      stdio: 'pipe',
+    });
+    const { name } = JSON.parse(
+      readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'),
+    ) as Manifest;
+    tarballs.set(name, join(target, readdirSync(target)[0]!));
+  }
+}, 120_000);
+
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** The README's packages and what of ours they depend on. */
+function closure(names: readonly string[]): string[] {
+  const all = new Set<string>();
+  const pending = [...names];
+  for (let name = pending.pop(); name; name = pending.pop()) {
+    if (all.has(name)) continue;
+    all.add(name);
+    const folder = name.slice('@convoke/'.length);
+    const manifest = JSON.parse(
+      readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'),
+    ) as Manifest;
+    pending.push(
+      ...Object.keys(manifest.dependencies ?? {}).filter((other) => tarballs.has(other)),
+    );
+  }
+  return [...all];
+}
+
+describe.each(packageNames)('@convoke/%s, packed and installed alone', (folder) => {
+  test.each([...nodes])('runs its README example on Node %i', (major, node) => {
+    const project = join(work, 'projects', folder, String(major));
+    mkdirSync(project, { recursive: true });
+    writeFileSync(
+      join(project, 'package.json'),
+      JSON.stringify({ name: 'user', private: true, type: 'module' }),
+    );
+    const named = installed(folder);
+    expect(named, 'the npm install line of the README').toContain(`@convoke/${folder}`);
+    const files = closure(named).map((name) => tarballs.get(name)!);
+    execFileSync(
+      'npm',
+      ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', ...files],
+      {
+        cwd: project,
+        stdio: 'pipe',
+        shell: process.platform === 'win32',
+      },
+    );
+    const [example] = examplesIn(readme(folder));
+    writeFileSync(join(project, 'example.mjs'), stripTypeScriptTypes(example!));
+    const output = execFileSync(node, ['example.mjs'], {
+      cwd: project,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+    expect(output.trim(), 'an example prints something').not.toBe('');
+    for (const promised of promisesIn(example!)) expect(output).toContain(promised);
+  });
+});
+
+test.each(['README.md', 'docs/tensors.md'])(
+  'what a page loads for the examples of %s is at most 40 KB of gzip, contract and js backend included',
+  async (page) => {
+    for (const [i, code] of examplesIn(readFileSync(join(root, page), 'utf8')).entries()) {
+      const entry = join(work, `page-${i}.js`);
+      writeFileSync(entry, stripTypeScriptTypes(code));
+      const result = await build({
+        root: work,
+        logLevel: 'silent',
+        build: {
+          write: false,
+          target: 'es2023',
+          modulePreload: false,
+          rollupOptions: { input: entry },
+        },
+        resolve: {
+          alias: Object.fromEntries(
+            packageNames.map((folder) => [
+              `@convoke/${folder}`,
+              join(root, 'packages', folder, 'dist/index.js'),
+            ]),
+          ),
+        },
+      });
+      const { output } = result as unknown as { output: { type: string; code?: string }[] };
+      const chunks = output.filter(({ type }) => type === 'chunk');
+      const bytes = chunks.reduce((sum, { code: text }) => sum + gzipSync(text!).length, 0);
+      console.log(`${page}, example ${i + 1}: ${(bytes / 1024).toFixed(1)} KB gzip`);
+      expect(bytes).toBeLessThanOrEqual(40 * 1024);
+    }
+  },
+);
