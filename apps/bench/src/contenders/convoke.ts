@@ -1,0 +1,84 @@
+// A Convoke backend as a contender. Runs are enqueued one after another; a sample waits for the last.
+
+import {
+  batchNorm,
+  conv2d,
+  gelu,
+  matmul,
+  softmax,
+  tensor,
+  type Backend,
+  type Tensor,
+} from '@convoke/core';
+
+import { shapesOf, type Case, type Contender, type KernelCase, type Task } from '../contender.ts';
+import { trainingTask } from './convoke-training.ts';
+
+type Inputs = ReadonlyMap<string, Tensor>;
+
+function compute(work: KernelCase, inputs: Inputs): Tensor {
+  const input = (name: string): Tensor => inputs.get(name)!;
+  switch (work.kind) {
+    case 'gemm':
+      return matmul(input('a'), input('b'));
+    case 'conv':
+      return conv2d(input('x'), input('weight'), { stride: work.stride, padding: work.padding });
+    case 'depthwise':
+      return conv2d(input('x'), input('weight'), {
+        padding: work.kernelSize >> 1,
+        groups: work.channels,
+      });
+    case 'elementwise':
+      return gelu(input('x'), { approximate: 'tanh' });
+    case 'softmax':
+      return softmax(input('x'));
+    case 'batchnorm':
+      return batchNorm(input('x'), {
+        weight: input('weight'),
+        bias: input('bias'),
+        mean: input('mean'),
+        variance: input('variance'),
+      });
+    default:
+      return work satisfies never;
+  }
+}
+
+function kernelTask(work: KernelCase, values: Case['inputs'], backend: Backend): Task {
+  const inputs = new Map(
+    Object.entries(shapesOf(work)).map(([name, shape]) => [
+      name,
+      tensor(values.get(name)!, { shape, backend }),
+    ]),
+  );
+  return {
+    run: () => compute(work, inputs).dispose(),
+    finish: () => backend.sync(),
+    async result() {
+      const y = compute(work, inputs);
+      const data = (await y.data()) as Float32Array;
+      y.dispose();
+      return data;
+    },
+    dispose() {
+      for (const input of inputs.values()) input.dispose();
+    },
+  };
+}
+
+export function convoke(backend: Backend, version: string): Contender {
+  return {
+    name: backend.name,
+    version,
+    threads: backend.capabilities.threads,
+    prepare: (benchCase) => {
+      const { work } = benchCase;
+      return Promise.resolve(
+        work.kind === 'training'
+          ? trainingTask(work, benchCase.inputs, backend)
+          : kernelTask(work, benchCase.inputs, backend),
+      );
+    },
+    close: async () => backend.dispose(),
+  };
+}

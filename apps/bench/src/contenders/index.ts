@@ -1,0 +1,86 @@
+// Who can compete: Convoke's backends and the peers that are found. Each is loaded when it is wanted.
+
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+
+import { register, use } from '@convoke/core';
+
+import type { Contender } from '../contender.ts';
+import { isInstalled } from '../peers.ts';
+
+export interface ContenderOptions {
+  /** For those that have more than one. Default: what the machine runs at once, at most 8. */
+  readonly threads?: number | undefined;
+  /** For backends that have a choice. */
+  readonly precision?: 'fast' | 'strict' | undefined;
+}
+
+/** Registers the backend; a new one of them takes one more line here. */
+const backends: Readonly<Record<string, () => Promise<void>>> = {
+  workers: async () => register((await import('@convoke/backend-workers')).workers),
+  js: async () => register((await import('@convoke/backend-js')).js),
+};
+const withOptions: ReadonlySet<string> = new Set(['workers']);
+
+interface Peer {
+  /** npm packages that must be installed. */
+  readonly packages: readonly string[];
+  /** Something else that must be there: null where it is, or what is missing. */
+  missing?(): Promise<string | null>;
+  create(threads: number): Promise<Contender>;
+}
+
+const peers: Readonly<Record<string, Peer>> = {
+  'tfjs-cpu': {
+    packages: ['@tensorflow/tfjs'],
+    create: async () => (await import('./tfjs.ts')).tfjsCpu(),
+  },
+  'tfjs-wasm': {
+    packages: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
+    create: async () => (await import('./tfjs.ts')).tfjsWasm(),
+  },
+  'onnxruntime-node': {
+    packages: ['onnxruntime-node'],
+    create: async (threads) => (await import('./onnxruntime.ts')).onnxruntimeNode(threads),
+  },
+  'onnxruntime-web': {
+    packages: ['onnxruntime-web'],
+    create: async () => (await import('./onnxruntime.ts')).onnxruntimeWeb(),
+  },
+  convnetjs: {
+    packages: ['convnetjs'],
+    create: async () => (await import('./convnetjs.ts')).convnetjs(),
+  },
+  torch: {
+    packages: [],
+    missing: async () =>
+      (await import('./torch.ts')).findPython()
+        ? null
+        : "no python3 here has torch (Debian's package is python3-torch)",
+    create: async (threads) => (await import('./torch.ts')).torch(threads),
+  },
+};
+
+export const backendNames: readonly string[] = Object.keys(backends);
+export const peerNames: readonly string[] = Object.keys(peers);
+
+/** Why the peer cannot compete, or null. */
+export async function missing(name: string): Promise<string | null> {
+  const { packages, missing: look } = peers[name]!;
+  const absent = packages.filter((packageName) => !isInstalled(packageName));
+  if (absent.length > 0) return `${absent.join(', ')} not installed; run npm run bench:peers`;
+  return look ? look() : null;
+}
+
+export function createPeer(name: string, { threads }: ContenderOptions): Promise<Contender> {
+  return peers[name]!.create(threads ?? Math.min(8, availableParallelism()));
+}
+
+/** Makes the backend current and enters it. Throws a BackendError where it cannot be had. */
+export async function createBackend(name: string, options: ContenderOptions): Promise<Contender> {
+  await backends[name]!();
+  const require = createRequire(import.meta.url);
+  const { version } = require(`@convoke/backend-${name}/package.json`) as { version: string };
+  const backend = await (withOptions.has(name) ? use(name, options) : use(name));
+  return (await import('./convoke.ts')).convoke(backend, version);
+}

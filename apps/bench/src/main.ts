@@ -1,0 +1,176 @@
+#!/usr/bin/env node
+// The bench command: times the cases of a suite on Convoke's backends and on peers, in turns, and reports.
+
+import { BackendError, isConvokeError } from '@convoke/core';
+import { writeFileAtomic } from '@convoke/weights/node';
+
+import { parseBenchArguments, UsageError, type BenchArguments } from './arguments.ts';
+import type { Case, Contender } from './contender.ts';
+import { backendNames, createBackend, createPeer, missing, peerNames } from './contenders/index.ts';
+import { machine } from './machine.ts';
+import { renderHtml } from './page.ts';
+import { peakLoop, type Peak } from './peak.ts';
+import { installPeers } from './peers.ts';
+import { caseTable } from './report.ts';
+import { kernelCase, kernelNames } from './suites/kernels.ts';
+import { trainingCase, trainingNames } from './suites/training.ts';
+import { timeCase, timePeak, type Row } from './timing.ts';
+
+interface Suite {
+  readonly names: readonly string[];
+  make(name: string): Case;
+}
+
+const suites: Readonly<Record<string, Suite>> = {
+  kernels: { names: kernelNames, make: kernelCase },
+  training: { names: trainingNames, make: trainingCase },
+};
+
+const usage = `Usage: npm run bench -- SUITE [OPTIONS]
+       npm run bench -- peak
+
+Times Convoke's backends and the installed peers side by side. They take turns; a result that is wrong is not timed, and makes
+the exit status 1.
+
+Suites:
+  kernels    ${kernelNames.join(', ')}
+  training   ${trainingNames.join(', ')}
+  peak       no suite: what one thread can reach with 128-bit registers; the kernels' column 'of peak' refers to it
+
+Options:
+  --backends a,b    Convoke backends to time (${backendNames.join(', ')}), or none; all unless given
+  --peers x,y       peers to time (${peerNames.join(', ')}),
+                    or none; those that are found unless given
+  --only TEXT       just the cases whose name contains TEXT
+  --threads N       threads for backends and peers that can have more than one; as many as the machine runs at once,
+                    at most 8, unless given
+  --precision P     fast or strict, for the backends that have the choice
+  --runs N          samples each contender takes at least (5 or more; 9 unless given)
+  --json FILE       write {machine, peak, versions, rows} to FILE
+  --html FILE       write a page with bars to FILE
+
+Ratios are to the first contender, in the order given. npm run bench:peers installs the peers, beside the workspace; torch is
+found where a python3 has it.
+`;
+
+const SECONDS_PER_CONTENDER = 0.5;
+
+const say = (text: string): boolean => process.stderr.write(`bench: ${text}\n`);
+
+async function enterBackends(args: BenchArguments, into: Contender[]): Promise<void> {
+  for (const name of args.backends ?? backendNames) {
+    try {
+      into.push(await createBackend(name, { threads: args.threads, precision: args.precision }));
+    } catch (error) {
+      if (args.backends || !(error instanceof BackendError)) throw error;
+      say(`without backend '${name}': ${error.message}`);
+    }
+  }
+}
+
+async function enterPeers(args: BenchArguments, into: Contender[]): Promise<void> {
+  for (const name of args.peers ?? peerNames) {
+    const reason = await missing(name);
+    if (reason === null) into.push(await createPeer(name, { threads: args.threads }));
+    else if (args.peers) throw new UsageError(`peer '${name}': ${reason}`);
+    else say(`without peer '${name}': ${reason}`);
+  }
+}
+
+interface Measured {
+  readonly rows: Row[];
+  /** Contenders of a case whose result was wrong. */
+  readonly wrong: number;
+}
+
+async function timeCases(
+  suite: Suite,
+  args: BenchArguments,
+  contenders: readonly Contender[],
+  peak: Peak,
+  signal: AbortSignal,
+): Promise<Measured> {
+  const rows: Row[] = [];
+  let wrong = 0;
+  const options = { minRuns: args.runs, secondsPerContender: SECONDS_PER_CONTENDER, peak };
+  for (const name of args.cases) {
+    process.stdout.write(`${name}\n`);
+    try {
+      const measured = await timeCase(suite.make(name), contenders, options, signal);
+      rows.push(...measured.rows);
+      wrong += measured.skipped.filter(({ reason }) => reason.startsWith('wrong result')).length;
+      process.stdout.write(`${caseTable(measured.rows, measured.skipped)}\n\n`);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      say('interrupted; the cases above are complete');
+      break;
+    }
+  }
+  return { rows, wrong };
+}
+
+async function printPeak(peak: Peak, runs: number, signal: AbortSignal): Promise<number> {
+  const times = await timePeak(peak, { minRuns: runs, secondsPerContender: 0.1 }, signal);
+  const speed = (ms: number): string => (peak.flops / ms / 1e6).toFixed(1);
+  process.stdout.write(
+    `peak-128bit: one thread, ${peak.fused ? 'fused multiply-add' : 'multiply and add'}: ${speed(times.medianMs)} GFLOP/s (${speed(times.maxMs)} to ${speed(times.minMs)}, ${times.runs} samples)\n`,
+  );
+  return peak.flops / times.medianMs / 1e6;
+}
+
+function writeText(path: string, text: string): Promise<void> {
+  return writeFileAtomic(path, new TextEncoder().encode(text));
+}
+
+async function bench(suiteName: string, rest: readonly string[]): Promise<number> {
+  const suite = suites[suiteName];
+  if (!suite) {
+    const known = [...Object.keys(suites), 'peak'].join(', ');
+    throw new UsageError(`there is no suite '${suiteName}'; expected one of ${known}`);
+  }
+  const args = parseBenchArguments(rest, {
+    backends: backendNames,
+    peers: peerNames,
+    cases: suite.names,
+  });
+  const interruption = new AbortController();
+  process.once('SIGINT', () => interruption.abort(new Error('interrupted')));
+  const contenders: Contender[] = [];
+  try {
+    await enterBackends(args, contenders);
+    const backends = contenders.map(({ name }) => name);
+    await enterPeers(args, contenders);
+    if (contenders.length === 0) throw new UsageError('nobody to time: no backend and no peer');
+    const peak = peakLoop();
+    const gflops = await printPeak(peak, args.runs, interruption.signal);
+    process.stdout.write('\n');
+    const { rows, wrong } = await timeCases(suite, args, contenders, peak, interruption.signal);
+    const versions = Object.fromEntries(contenders.map(({ name, version }) => [name, version]));
+    const results = { machine: machine(), peak: gflops, versions, rows };
+    if (args.json) await writeText(args.json, `${JSON.stringify(results, null, 1)}\n`);
+    if (args.html) await writeText(args.html, renderHtml(results, backends));
+    return interruption.signal.aborted ? 130 : wrong > 0 ? 1 : 0;
+  } finally {
+    for (const contender of contenders) await contender.close?.();
+  }
+}
+
+async function main([first, ...rest]: readonly string[]): Promise<number> {
+  if (first === undefined || first === '--help' || first === '-h' || rest.includes('--help')) {
+    process.stdout.write(usage);
+    return first === undefined ? 2 : 0;
+  }
+  if (first === 'peers') return installPeers();
+  if (first !== 'peak') return bench(first, rest);
+  if (rest.length > 0) throw new UsageError(`peak takes no arguments, got '${rest.join(' ')}'`);
+  await printPeak(peakLoop(), 9, new AbortController().signal);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const known = error instanceof UsageError || isConvokeError(error);
+  say(known ? (error as Error).message : ((error as Error).stack ?? String(error)));
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

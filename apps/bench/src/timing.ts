@@ -1,0 +1,231 @@
+// Times contenders side by side: a shared machine changes speed from second to second, so they take turns.
+
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Case, Contender, Task } from './contender.ts';
+import type { Peak } from './peak.ts';
+
+export interface Times {
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** Samples; a short run is timed in groups, and a sample is their mean. */
+  readonly runs: number;
+}
+
+export interface Row extends Times {
+  readonly suite: string;
+  readonly case: string;
+  readonly contender: string;
+  readonly threads: number;
+  readonly gflops?: number;
+  /** `gflops` as a fraction of the 128-bit peak of so many threads, measured on one thread in the same turns. */
+  readonly ofPeak?: number;
+  /** max|y - ref| / max|ref| against float64. */
+  readonly maxRelError: number;
+}
+
+export interface Skipped {
+  readonly case: string;
+  readonly contender: string;
+  readonly reason: string;
+}
+
+export interface TimingOptions {
+  /** Samples a contender takes at least. */
+  readonly minRuns: number;
+  /** Sampling goes on until each contender has been timed so long. */
+  readonly secondsPerContender: number;
+  /** Takes turns with the contenders where a case counts its operations. */
+  readonly peak?: Peak;
+}
+
+/** A wrong result is not timed. */
+const MAX_REL_ERROR = 1e-4;
+/** Runs shorter than this are timed in groups. */
+const SAMPLE_MS = 4;
+/** Threads of others look for work some time before they sleep; they are let to. */
+const REST_MS = 5;
+/** Before shorter runs comes one without the clock, for caches and threads that slept meanwhile. */
+const WARM_MS = 100;
+const MAX_TURNS = 200;
+
+type Timed = Pick<Task, 'run' | 'finish' | 'begin' | 'time'>;
+
+/** Whoever takes turns. */
+class Sampler {
+  readonly #task: Timed;
+  /** Runs in one sample. */
+  #group = 1;
+  /** Of one run. */
+  readonly #samples: number[] = [];
+
+  constructor(task: Timed) {
+    this.#task = task;
+  }
+
+  async #runs(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      // Awaiting a plain loop's result would add a turn of the queue of promises to every run.
+      const running = this.#task.run();
+      if (running) await running;
+    }
+    await this.#task.finish?.();
+  }
+
+  /** Milliseconds of a run. */
+  async #measure(): Promise<number> {
+    if (this.#task.time) return (await this.#task.time(this.#group)) / this.#group;
+    const started = performance.now();
+    await this.#runs(this.#group);
+    return (performance.now() - started) / this.#group;
+  }
+
+  /** Warms up until a run's time is known, and groups short runs. */
+  async warmUp(): Promise<void> {
+    await this.#task.begin?.();
+    let last = Infinity;
+    const started = performance.now();
+    for (let i = 0; i < 3 || (i < 200 && performance.now() - started < 200); i++) {
+      last = await this.#measure();
+    }
+    this.#group = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(last, 1e-4)));
+  }
+
+  async sample(): Promise<void> {
+    await delay(REST_MS);
+    await this.#task.begin?.();
+    if ((this.#samples.at(-1) ?? 0) < WARM_MS) await this.#runs(1);
+    this.#samples.push(await this.#measure());
+  }
+
+  finished({ minRuns, secondsPerContender }: TimingOptions): boolean {
+    const spent = this.#samples.reduce((a, b) => a + b, 0) * this.#group;
+    return this.#samples.length >= minRuns && spent >= secondsPerContender * 1000;
+  }
+
+  /** Whether its turn would hold up the rest. */
+  isSlow({ secondsPerContender }: TimingOptions): boolean {
+    return (this.#samples.at(-1) ?? 0) * this.#group > secondsPerContender * 250;
+  }
+
+  times(): Times {
+    const sorted = this.#samples.toSorted((a, b) => a - b);
+    const middle = sorted.length >> 1;
+    const medianMs =
+      sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+    return { medianMs, minMs: sorted[0]!, maxMs: sorted.at(-1)!, runs: sorted.length };
+  }
+}
+
+/**
+ * Whoever has had its time goes on taking turns, so that all see the same moments of the machine; only those that would hold up
+ * the rest stop at the least number.
+ */
+async function takeTurns(
+  samplers: readonly Sampler[],
+  options: TimingOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const sampler of samplers) {
+    signal?.throwIfAborted();
+    await sampler.warmUp();
+  }
+  for (let turn = 0; turn < MAX_TURNS && !samplers.every((s) => s.finished(options)); turn++) {
+    for (const sampler of samplers) {
+      signal?.throwIfAborted();
+      if (!sampler.finished(options) || !sampler.isSlow(options)) await sampler.sample();
+    }
+  }
+}
+
+function relativeError(values: Float32Array, reference: Float64Array): number {
+  if (values.length !== reference.length) return Infinity;
+  let worst = 0;
+  let largest = 0;
+  for (const [i, expected] of reference.entries()) {
+    const difference = Math.abs(values[i]! - expected);
+    if (Number.isNaN(difference)) return Infinity;
+    worst = Math.max(worst, difference);
+    largest = Math.max(largest, Math.abs(expected));
+  }
+  return worst / largest;
+}
+
+interface Entry {
+  readonly contender: Contender;
+  readonly task: Task;
+  readonly maxRelError: number;
+  readonly sampler: Sampler;
+}
+
+async function enter(contender: Contender, benchCase: Case): Promise<Entry | Skipped> {
+  const skip = (reason: string): Skipped => ({
+    case: benchCase.name,
+    contender: contender.name,
+    reason,
+  });
+  const task = await contender.prepare(benchCase);
+  if ('unsupported' in task) return skip(task.unsupported);
+  const maxRelError = relativeError(await task.result(), benchCase.reference);
+  if (!(maxRelError <= MAX_REL_ERROR)) {
+    await task.dispose?.();
+    return skip(
+      `wrong result: largest relative error ${maxRelError.toExponential(1)}, at most ${MAX_REL_ERROR} is allowed`,
+    );
+  }
+  return { contender, task, maxRelError, sampler: new Sampler(task) };
+}
+
+function rowOf(benchCase: Case, { contender, sampler, maxRelError }: Entry, peak: number): Row {
+  const times = sampler.times();
+  const gflops = benchCase.flops === null ? null : benchCase.flops / times.medianMs / 1e6;
+  return {
+    suite: benchCase.suite,
+    case: benchCase.name,
+    contender: contender.name,
+    threads: contender.threads,
+    ...times,
+    ...(gflops !== null && { gflops }),
+    ...(gflops !== null && peak > 0 && { ofPeak: gflops / peak / contender.threads }),
+    maxRelError,
+  };
+}
+
+/** Checks every contender's result, then times them in turns. */
+export async function timeCase(
+  benchCase: Case,
+  contenders: readonly Contender[],
+  options: TimingOptions,
+  signal?: AbortSignal,
+): Promise<{ rows: Row[]; skipped: Skipped[] }> {
+  const entries: Entry[] = [];
+  const skipped: Skipped[] = [];
+  try {
+    for (const contender of contenders) {
+      signal?.throwIfAborted();
+      const entry = await enter(contender, benchCase);
+      if ('reason' in entry) skipped.push(entry);
+      else entries.push(entry);
+    }
+    const { peak } = options;
+    const yardstick = peak && benchCase.flops !== null ? new Sampler(peak) : null;
+    const samplers = entries.map(({ sampler }) => sampler);
+    await takeTurns(yardstick ? [yardstick, ...samplers] : samplers, options, signal);
+    const gflops = yardstick ? peak!.flops / yardstick.times().medianMs / 1e6 : 0;
+    return { rows: entries.map((entry) => rowOf(benchCase, entry, gflops)), skipped };
+  } finally {
+    for (const { task } of entries) await task.dispose?.();
+  }
+}
+
+/** The peak alone. */
+export async function timePeak(
+  peak: Peak,
+  options: TimingOptions,
+  signal?: AbortSignal,
+): Promise<Times> {
+  const sampler = new Sampler(peak);
+  await takeTurns([sampler], options, signal);
+  return sampler.times();
+}
