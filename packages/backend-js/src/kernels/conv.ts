@@ -23,15 +23,7 @@ import { depthwiseFilterGradient } from './depthwise-gradient.ts';
 import { depthwise } from './depthwise.ts';
 import { finish } from './finish.ts';
 import { multiply, multiplyAdd, steps } from './gemm.ts';
-
-/** A filter as the flow sees it: `target` channels made from `source` channels of each group. */
-interface FilterView {
-  readonly data: Float32Array;
-  readonly targetStride: number;
-  readonly sourceStride: number;
-  /** Whether taps are counted from the last. */
-  readonly turned: boolean;
-}
+import { allFinite, winograd, winogradPays, type FilterView } from './winograd.ts';
 
 /** Offsets of the taps of each channel, channels `stride` apart. */
 function filterOffsets(
@@ -167,6 +159,8 @@ function correlate(
 ): void {
   if (g.inputs === 1 && g.groups > 1) {
     depthwise(g, source, filter.data, filter.turned, target);
+  } else if (winogradPays(g) && allFinite(source) && allFinite(filter.data)) {
+    winograd(g, source, filter, target);
   } else if (scatters(g)) {
     scatter(reversed(g), source, { ...filter, turned: !filter.turned }, target);
   } else gather(g, source, filter, target, arrays);
