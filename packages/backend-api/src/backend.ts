@@ -98,9 +98,16 @@ export interface Backend {
    * that stands for it. `owner` stays the owner.
    */
   capture?(owner: Backend, handle: Handle): Handle;
+
+  /**
+   * Only on a recorder: the program gives the value of another backend that `handle` stands for a new value, `symbol`, whose
+   * count stays the caller's. From now on `capture` gives the new one.
+   */
+  update?(owner: Backend, handle: Handle, symbol: Handle): void;
 }
 
 export interface CompiledProgram {
+  /** Gives what `replay` gives. */
   run(inputs: readonly Handle[]): readonly Handle[];
   dispose(): void;
 }

@@ -19,19 +19,28 @@ export interface Capture {
   readonly handle: Handle;
 }
 
+/** A captured value that the program replaces: a step of training gives parameters, buffers and state new values. */
+export interface Update {
+  /** Position in `captures`. */
+  readonly capture: number;
+  /** The number of the new value. */
+  readonly value: number;
+}
+
 export interface Program {
   /** The spec of each value, by its number. */
   readonly values: readonly Spec[];
   readonly inputs: readonly number[];
   readonly constants: readonly { readonly value: number; readonly data: Data }[];
   readonly captures: readonly Capture[];
+  readonly updates: readonly Update[];
   readonly nodes: readonly ProgramNode[];
   readonly outputs: readonly number[];
 }
 
 /**
- * Runs a program op by op on `backend`. Inputs are borrowed, outputs are the caller's. Captured values must live on
- * `backend`.
+ * Runs a program op by op on `backend`. Gives its outputs, then the new value of each of its updates; all are the caller's.
+ * Inputs are borrowed. Captured values must live on `backend`, and stay as they are.
  */
 export function replay(program: Program, backend: Backend, inputs: readonly Handle[]): Handle[] {
   const values: (Handle | undefined)[] = [];
@@ -53,7 +62,8 @@ export function replay(program: Program, backend: Backend, inputs: readonly Hand
       );
       for (const [i, value] of node.outputs.entries()) own(value, results[i]!);
     }
-    return program.outputs.map((value) => {
+    const results = [...program.outputs, ...program.updates.map(({ value }) => value)];
+    return results.map((value) => {
       const handle = values[value]!;
       backend.retain(handle);
       return handle;

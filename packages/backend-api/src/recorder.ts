@@ -11,8 +11,15 @@ export interface Recorder extends Backend {
   /** A symbolic input of the program. */
   input(spec: Spec): Handle;
   capture(owner: Backend, handle: Handle): Handle;
+  update(owner: Backend, handle: Handle, symbol: Handle): void;
   /** The program so far, with these results. */
   finish(outputs: readonly Handle[]): Program;
+}
+
+interface Captured extends Capture {
+  /** What stands for it now: the value captured, or the last update. */
+  symbol: Handle;
+  updated: boolean;
 }
 
 class RecordingBackend extends DatalessBackend implements Recorder {
@@ -21,7 +28,7 @@ class RecordingBackend extends DatalessBackend implements Recorder {
   readonly #values: Spec[] = [];
   readonly #inputs: number[] = [];
   readonly #constants: { value: number; data: Data }[] = [];
-  readonly #captures: (Capture & { symbol: Handle })[] = [];
+  readonly #captures = new Map<Handle, Captured>();
   readonly #nodes: ProgramNode[] = [];
 
   #number(handle: Handle): number {
@@ -46,16 +53,27 @@ class RecordingBackend extends DatalessBackend implements Recorder {
   }
 
   capture(owner: Backend, handle: Handle): Handle {
-    const known = this.#captures.find(
-      (capture) => capture.handle === handle && capture.owner === owner,
-    );
+    const known = this.#captures.get(handle);
     if (known) {
       this.retain(known.symbol);
       return known.symbol;
     }
     const symbol = this.make(handle.spec);
-    this.#captures.push({ value: this.#number(symbol), owner, handle, symbol });
+    this.#captures.set(handle, {
+      value: this.#number(symbol),
+      owner,
+      handle,
+      symbol,
+      updated: false,
+    });
     return symbol;
+  }
+
+  update(owner: Backend, handle: Handle, symbol: Handle): void {
+    this.release(this.capture(owner, handle));
+    const captured = this.#captures.get(handle)!;
+    captured.symbol = symbol;
+    captured.updated = true;
   }
 
   protected note<K extends OpName>(
@@ -73,12 +91,16 @@ class RecordingBackend extends DatalessBackend implements Recorder {
   }
 
   finish(outputs: readonly Handle[]): Program {
+    const captured = [...this.#captures.values()];
     return {
       outputs: outputs.map((handle) => this.#number(handle)),
       values: [...this.#values],
       inputs: [...this.#inputs],
       constants: [...this.#constants],
-      captures: this.#captures.map(({ value, owner, handle }) => ({ value, owner, handle })),
+      captures: captured.map(({ value, owner, handle }) => ({ value, owner, handle })),
+      updates: captured.flatMap(({ symbol, updated }, capture) =>
+        updated ? [{ capture, value: this.#number(symbol) }] : [],
+      ),
       nodes: [...this.#nodes],
     };
   }

@@ -39,6 +39,26 @@ test('capturing a value twice gives one symbol', () => {
   expect(recorder.finish([]).captures).toHaveLength(1);
 });
 
+test('an update stands for the captured value from then on, and the program gives its last one', () => {
+  const meta = createMeta();
+  const parameter = meta.upload(spec, new Float32Array(6));
+  const untouched = meta.upload(spec, new Float32Array(6));
+  const recorder = createRecorder();
+  recorder.capture(meta, untouched);
+  for (let step = 0; step < 2; step++) {
+    const [next] = recorder.run('neg', [recorder.capture(meta, parameter)], {});
+    recorder.update(meta, parameter, next!);
+  }
+  const program = recorder.finish([]);
+
+  const [first, second] = program.nodes;
+  expect(second!.inputs).toEqual(first!.outputs);
+  expect(program.captures[1]).toMatchObject({ owner: meta, handle: parameter });
+  expect(program.updates).toEqual([{ capture: 1, value: second!.outputs[0] }]);
+  const results = replay(program, meta, []);
+  expect(results.map((handle) => handle.spec)).toEqual([spec]);
+});
+
 test('reading what has no data rejects', async () => {
   const recorder = createRecorder();
   await expect(recorder.read(recorder.input(spec))).rejects.toThrow(/only infers shapes/);

@@ -17,6 +17,11 @@ export function currentRecorder(): Backend | null {
   return override?.capture ? override : null;
 }
 
+/** Whether a tensor stands for a value in a program that is being recorded, and has none itself. */
+export function isSymbolic({ backend }: Tensor): boolean {
+  return backend.capture !== undefined;
+}
+
 /**
  * Runs `f` with new tensors going to `backend`. On a recorder, ops on tensors of other backends are recorded too. Throws a
  * DataError where `f` is async.

@@ -19,7 +19,7 @@ export {
   type OpCount,
   type OpObserver,
 } from './dispatch.ts';
-export { currentBackend, fromHost, onBackend } from './creation.ts';
+export { currentBackend, fromHost, isSymbolic, onBackend } from './creation.ts';
 export {
   Generator,
   permutation,

@@ -221,11 +221,15 @@ export class Slot extends Tensor {
     untrack(this);
   }
 
-  /** Takes the value of `value` over and disposes `value`. Shape, dtype and backend must be the slot's. */
+  /**
+   * Takes the value of `value` over and disposes `value`. Shape, dtype and backend must be the slot's. A value on a recorder
+   * becomes an update in its program: the slot then stands for the new value in what is recorded, and keeps its own.
+   */
   assign(value: Tensor): void {
-    this.handleFor('assign');
+    const own = this.handleFor('assign');
     if (value === this) return;
-    if (value.backend !== this.backend) {
+    const recorder = value.backend !== this.backend && value.backend.update ? value.backend : null;
+    if (value.backend !== this.backend && !recorder) {
       throw new BackendError(
         'backend-mixed',
         `assign: the slot is on backend '${this.backend.name}', the value on ${value.backend.name === this.backend.name ? 'another instance of it' : `'${value.backend.name}'`}; move the value with await tensor.to(backend)`,
@@ -235,6 +239,11 @@ export class Slot extends Tensor {
       throw new ShapeError(
         `assign: expected ${this.dtype} ${formatShape(this.shape)}, got ${value.dtype} ${formatShape(value.shape)}`,
       );
+    }
+    if (recorder) {
+      recorder.update!(this.backend, own, value.handle);
+      value.dispose();
+      return;
     }
     const { backend, handle } = value.take();
     this.replace(backend, handle);

@@ -1,7 +1,15 @@
 // Steps that the catalogue has as one op over a list of parameters. Values of parameters and state are donated: the backend
 // may write the new ones where the old ones were.
 
-import { createMeta, dispatch, full, Tensor, type OpAttributes, type Slot } from '@convoke/core';
+import {
+  createMeta,
+  dispatch,
+  full,
+  isSymbolic,
+  Tensor,
+  type OpAttributes,
+  type Slot,
+} from '@convoke/core';
 
 import type { Entry } from './optimizer.ts';
 
@@ -23,6 +31,26 @@ function putValue(slot: Slot, value: Tensor): void {
   slot.moveTo(backend, handle);
 }
 
+/** The step as part of a recorded program: every slot keeps its value, and the program gives it a new one. */
+function recordStep<K extends 'sgdStep' | 'adamStep', State extends string>(
+  op: K,
+  scalars: readonly Tensor[],
+  entries: readonly Entry<State>[],
+  states: readonly State[],
+  attributes: OpAttributes[K],
+): void {
+  const slotsOf = ({ parameter, state }: Entry<State>): Slot[] => [
+    parameter,
+    ...states.map((name) => state[name]),
+  ];
+  const inputs = entries.flatMap((entry) => {
+    const [parameter, ...state] = slotsOf(entry);
+    return [parameter!, entry.gradient, ...state];
+  });
+  const outputs = dispatch(op, [...scalars, ...inputs], attributes);
+  for (const [i, slot] of entries.flatMap(slotsOf).entries()) slot.assign(outputs[i]!);
+}
+
 /**
  * Runs `op` over all entries at once. `scalars` are the op's rank-0 inputs; `states` names the state in the op's order. If
  * the op throws, every slot has its old value.
@@ -38,6 +66,10 @@ export function fusedStep<K extends 'sgdStep' | 'adamStep', State extends string
   if (!first) return;
   const { backend } = first.parameter;
   const inputs = scalars.map((value) => full([], value, { backend }));
+  if (entries.some(({ gradient }) => isSymbolic(gradient))) {
+    recordStep(op, inputs, entries, states, attributes);
+    return;
+  }
   const slots: Slot[] = [];
   const lent: Tensor[] = [];
   const donate: number[] = [];

@@ -6,6 +6,7 @@ import {
   buffer,
   DataError,
   full,
+  isSymbolic,
   neg,
   noGrad,
   scope,
@@ -173,7 +174,8 @@ export class Optimizer<Options extends CommonOptions, State extends string> {
   }
 
   /**
-   * Changes every parameter that has a gradient and is not frozen. Throws a BackendError where a parameter was moved to
+   * Changes every parameter that has a gradient and is not frozen. On a recorder the step becomes part of the program, with
+   * the present learning rate and step count, and nothing changes here. Throws a BackendError where a parameter was moved to
    * another backend without the optimiser.
    */
   step(): void {
@@ -262,18 +264,21 @@ export class Optimizer<Options extends CommonOptions, State extends string> {
       const gradient = settings.maximize ? neg(parameter.grad!) : parameter.grad!;
       return { parameter, gradient, state, step: steps.value + 1, number };
     });
+    const symbolic = ready.some(({ parameter }) => isSymbolic(parameter.grad!));
+    const numbers = entries.map(({ number }) => number?.value);
     const { momentum: setting } = this.#rule;
     this.#rule.update(entries, {
       ...settings,
       lr: this.lr * rate,
       ...(momentum && setting && { [setting]: momentum.value }),
     });
-    for (const { steps } of ready) steps.value++;
+    if (!symbolic) for (const { steps } of ready) steps.value++;
+    else entries.forEach(({ number }, i) => number && (number.value = numbers[i]!));
   }
 
   #expectTogether(name: string, parameter: Slot, state: Readonly<Record<State, Slot>>): void {
     for (const slot of [parameter.grad!, ...Object.values<Slot>(state)]) {
-      if (slot.backend === parameter.backend) continue;
+      if (slot.backend === parameter.backend || isSymbolic(slot)) continue;
       const { name: own } = parameter.backend;
       const other = slot.backend.name === own ? 'another instance of it' : `'${slot.backend.name}'`;
       throw new BackendError(
