@@ -22,6 +22,7 @@ import {
 import { depthwiseFilterGradient } from './depthwise-gradient.ts';
 import { depthwise } from './depthwise.ts';
 import { finish } from './finish.ts';
+import { fiveWide, fiveWideGradient, fiveWideGradientPays, fiveWidePays } from './five-wide.ts';
 import { multiply, multiplyAdd, steps } from './gemm.ts';
 import { allFinite, winograd, winogradPays, type FilterView } from './winograd.ts';
 
@@ -161,6 +162,8 @@ function correlate(
     depthwise(g, source, filter.data, filter.turned, target);
   } else if (winogradPays(g) && allFinite(source) && allFinite(filter.data)) {
     winograd(g, source, filter, target);
+  } else if (fiveWidePays(g)) {
+    fiveWide(g, source, filter, target);
   } else if (scatters(g)) {
     scatter(reversed(g), source, { ...filter, turned: !filter.turned }, target);
   } else gather(g, source, filter, target, arrays);
@@ -263,7 +266,12 @@ export const convolution: Pick<Required<Kernels>, Convolution> = {
   conv2dFilterGradient([x, gradient], attributes, [output], _, arrays) {
     const g = geometryOf(x!.spec.shape, output!.shape, gradient!.spec.shape, attributes);
     const target = arrays.take('float32', sizeOf(output!.shape));
-    const perform = g.inputs === 1 && g.groups > 1 ? depthwiseFilterGradient : filterGradient;
+    const perform =
+      g.inputs === 1 && g.groups > 1
+        ? depthwiseFilterGradient
+        : fiveWideGradientPays(g)
+          ? fiveWideGradient
+          : filterGradient;
     perform(g, floats(x!.data), floats(gradient!.data), target, arrays);
     return [target];
   },

@@ -21,11 +21,31 @@ export function finish(
   const [low, high] = limits[activation];
   for (let i = 0; i < n * channels; i++) {
     const shift = bias[i % channels]!;
-    const end = (i + 1) * plane;
-    for (let p = i * plane; p < end; p++) {
-      let value = values[p]! + shift;
-      if (residual) value = Math.fround(value) + residual[p]!;
-      values[p] = value < low ? low : value > high ? high : value;
-    }
+    const start = i * plane;
+    if (residual) addResidual(values, start, start + plane, shift, residual);
+    else addShift(values, start, start + plane, shift);
+    if (activation !== 'none') clamp(values, start, start + plane, low, high);
+  }
+}
+
+function addShift(values: Float32Array, start: number, end: number, shift: number): void {
+  for (let p = start; p < end; p++) values[p] = values[p]! + shift;
+}
+
+function addResidual(
+  values: Float32Array,
+  start: number,
+  end: number,
+  shift: number,
+  residual: Float32Array,
+): void {
+  for (let p = start; p < end; p++) values[p] = Math.fround(values[p]! + shift) + residual[p]!;
+}
+
+function clamp(values: Float32Array, start: number, end: number, low: number, high: number): void {
+  for (let p = start; p < end; p++) {
+    const value = values[p]!;
+    if (value < low) values[p] = low;
+    else if (value > high) values[p] = high;
   }
 }
