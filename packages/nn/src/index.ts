@@ -43,5 +43,11 @@ export {
   type ClipNormOptions,
   type ClipValueOptions,
 } from './clip.ts';
+export {
+  compareBackends,
+  type BackendComparison,
+  type CompareOptions,
+  type LayerComparison,
+} from './compare.ts';
 export { formatSummary, summary, type LayerSummary, type ModelSummary } from './summary.ts';
 export * from './training/index.ts';

@@ -19,6 +19,7 @@ import {
 } from '@convoke/core';
 
 import type { Module } from './module.ts';
+import { formatTable } from './table.ts';
 import { watchForward } from './watch.ts';
 
 export interface LayerSummary {
@@ -183,19 +184,12 @@ export function formatSummary(summarized: ModelSummary): string {
   ]);
   const used = grouped(parameters - unusedParameters);
   const total = ['total', '', '', grouped(activations), used, grouped(macs)];
-  const table = [header, ...rows, total];
-  const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd();
-  const rule = '-'.repeat(widths.reduce((sum, width) => sum + width + 2, -2));
+  const table = formatTable(header, rows, { leftColumns: 3, total });
   const notes = [
     `trainable parameters: ${grouped(trainableParameters)}`,
     ...(unusedParameters > 0
       ? [`parameters of modules that did not run: ${grouped(unusedParameters)}`]
       : []),
   ];
-  return [line(header), rule, ...rows.map(line), rule, line(total), ...notes].join('\n');
+  return [table, ...notes].join('\n');
 }
