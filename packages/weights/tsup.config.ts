@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/node.ts'],
+  entry: ['src/index.ts', 'src/node.ts', 'src/golden.ts', 'src/hdf5.ts', 'src/hub.ts'],
   format: 'esm',
   target: 'es2023',
   platform: 'neutral',

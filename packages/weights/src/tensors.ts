@@ -2,6 +2,7 @@
 
 import { WeightsError } from './errors.ts';
 import { float32OfBfloat16, float32OfFloat16 } from './half.ts';
+import { allocate, expectRange, type ByteSource } from './sources/source.ts';
 
 export type StoredDtype =
   | 'float64'
@@ -66,6 +67,68 @@ export interface HostTensor {
   readonly dtype: 'float32' | 'int32' | 'uint8' | 'bool';
   readonly shape: readonly number[];
   readonly data: Float32Array | Int32Array | Uint8Array;
+}
+
+/** The number of elements, or NaN where it is more than can be counted. */
+export function elementsOf(shape: readonly number[]): number {
+  const count = shape.reduce((product, length) => product * length, 1);
+  return Number.isSafeInteger(count) ? count : NaN;
+}
+
+export function bytesOf(dtype: StoredDtype, shape: readonly number[]): number {
+  return elementsOf(shape) * arrayTypes[dtype].BYTES_PER_ELEMENT;
+}
+
+/** A view with a dtype's array type; `bytes` begin at a multiple of its width. */
+export function viewAs(dtype: StoredDtype, bytes: Uint8Array): StoredData {
+  const type = arrayTypes[dtype];
+  const count = bytes.byteLength / type.BYTES_PER_ELEMENT;
+  return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, count);
+}
+
+/** Reverses the bytes of every element, in place. */
+export function swapBytes(data: StoredData): void {
+  const width = data.BYTES_PER_ELEMENT;
+  if (width === 1) return;
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  for (let at = 0; at < bytes.length; at += width) bytes.subarray(at, at + width).reverse();
+}
+
+/** Elements that lie in a row in a file, little-endian, read straight into their array. */
+export async function loadRange(
+  source: ByteSource,
+  dtype: StoredDtype,
+  offset: number,
+  bytes: number,
+  what: string,
+): Promise<StoredData> {
+  expectRange(source, offset, bytes, what);
+  const target = allocate(bytes, `${source.name}: ${what}`);
+  await source.readInto(target, offset);
+  return viewAs(dtype, target);
+}
+
+/** Elements of `data` in C order, where the element at an index lies at offset + sum(index * stride). */
+export function gather(
+  data: StoredData,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset = 0,
+): StoredData {
+  const count = elementsOf(shape);
+  const result = new (data.constructor as new (length: number) => StoredData)(count);
+  const index = shape.map(() => 0);
+  let at = offset;
+  for (let i = 0; i < count; i++) {
+    result[i] = data[at]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      at -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return result;
 }
 
 function toInt32(data: StoredData, what: string): Int32Array {

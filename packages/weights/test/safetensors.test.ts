@@ -13,7 +13,7 @@ import {
   type StoredTensor,
 } from '../src/index.ts';
 import { arrayTypes } from '../src/tensors.ts';
-import { generated } from './generated.ts';
+import { generated } from '../src/golden/generated.ts';
 
 interface Expected {
   readonly tiny: { gain: number; state_dict: [string, number[]][] };
@@ -26,7 +26,7 @@ interface Expected {
 
 const fixture = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(new URL(`fixtures/${name}`, import.meta.url)));
-const expected = JSON.parse(new TextDecoder().decode(fixture('expected.json'))) as Expected;
+const expected = JSON.parse(new TextDecoder().decode(fixture('manifest.json'))) as Expected;
 
 const numberOf = (value: number | boolean | string): number => {
   if (value === 'inf') return Infinity;

@@ -1,8 +1,16 @@
 // The safetensors format: 8 bytes of header length, a JSON header, then the tensors' bytes, little-endian, without holes.
 // Files come from outside: everything the header says is checked before it is used.
 
-import { WeightsError } from '../errors.ts';
-import { arrayTypes, type StoredData, type StoredDtype, type StoredTensor } from '../tensors.ts';
+import { failing, type Fail } from '../errors.ts';
+import { plainBytes, readBytes, type ByteSource } from '../sources/source.ts';
+import {
+  arrayTypes,
+  loadRange,
+  type StoredData,
+  type StoredDtype,
+  type StoredTensor,
+} from '../tensors.ts';
+import { WeightsFile } from '../weights-file.ts';
 import { findDuplicateKey } from './json-keys.ts';
 
 export interface Safetensors<T extends StoredTensor = StoredTensor> {
@@ -44,14 +52,6 @@ interface Entry {
   readonly end: number;
 }
 
-type Fail = (message: string) => never;
-
-function failing(where: string): Fail {
-  return (message) => {
-    throw new WeightsError('format', `${where}: ${message}`);
-  };
-}
-
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -60,16 +60,14 @@ function isLength(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** The header's text, and where the data begins. */
-function headerOf(bytes: Uint8Array, fail: Fail): { text: string; dataStart: number } {
-  if (bytes.length < LENGTH_BYTES) {
-    return fail(
-      `the file has ${bytes.length} bytes; a safetensors file has at least ${LENGTH_BYTES}`,
-    );
+/** Where the data begin. `start` holds the first bytes of a file of `size`. */
+function dataStartOf(start: Uint8Array, size: number, fail: Fail): number {
+  if (size < LENGTH_BYTES) {
+    return fail(`the file has ${size} bytes; a safetensors file has at least ${LENGTH_BYTES}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
   const length = view.getBigUint64(0, true);
-  const rest = bytes.length - LENGTH_BYTES;
+  const rest = size - LENGTH_BYTES;
   if (length > BigInt(Math.min(rest, MAX_HEADER))) {
     const limit =
       length > BigInt(MAX_HEADER) ? `at most ${MAX_HEADER} are allowed` : `${rest} follow`;
@@ -77,10 +75,12 @@ function headerOf(bytes: Uint8Array, fail: Fail): { text: string; dataStart: num
       `the header is said to have ${length} bytes, but ${limit}: the file is cut off, or no safetensors file`,
     );
   }
-  const dataStart = LENGTH_BYTES + Number(length);
+  return LENGTH_BYTES + Number(length);
+}
+
+function textOf(header: Uint8Array, fail: Fail): string {
   try {
-    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-    return { text: decoder.decode(bytes.subarray(LENGTH_BYTES, dataStart)), dataStart };
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
   } catch {
     return fail('the header is not UTF-8 text; the file is damaged, or no safetensors file');
   }
@@ -114,6 +114,12 @@ function parseEntry(file: string, name: string, value: unknown, available: numbe
   if (!isObject(value)) return fail('its entry in the header is no object');
   const { dtype: code, shape, data_offsets: offsets } = value;
   const dtype = typeof code === 'string' ? dtypes.get(code) : undefined;
+  if (typeof code === 'string' && /^F[468]_/.test(code)) {
+    return fail(
+      `its dtype ${code} has no counterpart here; convert it in Python: tensor.to(torch.bfloat16)`,
+      'refused',
+    );
+  }
   if (!dtype)
     return fail(
       `unknown dtype ${JSON.stringify(code)}; known are ${[...dtypes.keys()].join(', ')}`,
@@ -175,27 +181,68 @@ export interface ParseOptions {
   readonly file?: string | undefined;
 }
 
-/**
- * The tensors of a safetensors file, with the types they are stored in, in the order of their data, which are views of
- * `bytes` where alignment allows and copies elsewhere. Throws a WeightsError (`format`) that names the file, and the tensor
- * where one is at fault.
- */
-export function parseSafetensors(bytes: Uint8Array, options: ParseOptions = {}): Safetensors {
-  const { file = 'safetensors data' } = options;
+interface Header {
+  /** In the order of their data, which they cover without holes. */
+  readonly entries: readonly Entry[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+function readHeader(header: Uint8Array, available: number, file: string): Header {
   const fail = failing(file);
-  const { text, dataStart } = headerOf(bytes, fail);
-  const { [METADATA]: notes, ...described } = parseHeader(text, fail);
+  const { [METADATA]: notes, ...described } = parseHeader(textOf(header, fail), fail);
   const metadata = parseMetadata(notes, fail);
-  const available = bytes.length - dataStart;
   const entries = Object.entries(described).map(([name, value]) =>
     parseEntry(file, name, value, available),
   );
+  return { entries: inOrder(file, entries, available), metadata };
+}
+
+/**
+ * The tensors of a safetensors file, with the types they are stored in, in the order of their data, which are views of
+ * `given` where alignment allows and copies elsewhere. Throws a WeightsError that names the file, and the tensor where one is
+ * at fault: `format`, or `refused` for the 8-bit floats.
+ */
+export function parseSafetensors(given: Uint8Array, options: ParseOptions = {}): Safetensors {
+  const { file = 'safetensors data' } = options;
+  const bytes = plainBytes(given);
+  const dataStart = dataStartOf(bytes, bytes.length, failing(file));
+  const header = bytes.subarray(LENGTH_BYTES, dataStart);
+  const { entries, metadata } = readHeader(header, bytes.length - dataStart, file);
   const tensors = new Map<string, StoredTensor>();
-  for (const entry of inOrder(file, entries, available)) {
+  for (const entry of entries) {
     const { name, dtype, shape } = entry;
     tensors.set(name, { dtype, shape, data: dataOf(bytes, dataStart, entry) });
   }
   return { tensors, metadata };
+}
+
+/** Reads the header; tensors are read by their byte range when they are asked for. */
+export async function openSafetensorsSource(source: ByteSource): Promise<WeightsFile> {
+  const file = source.name;
+  const first = Math.min(LENGTH_BYTES, source.size);
+  const start = await readBytes(source, 0, first, 'the length of the header');
+  const dataStart = dataStartOf(start, source.size, failing(file));
+  const header = await readBytes(source, LENGTH_BYTES, dataStart - LENGTH_BYTES, 'the header');
+  const { entries, metadata } = readHeader(header, source.size - dataStart, file);
+  const keras = metadata['format'] === 'keras' || metadata['format'] === 'tf';
+  return new WeightsFile({
+    format: 'safetensors',
+    file,
+    layout: keras ? 'keras' : 'pytorch',
+    metadata,
+    entries: new Map(
+      entries.map(({ name, dtype, shape, begin, end }) => [
+        name,
+        {
+          dtype,
+          shape,
+          load: () => loadRange(source, dtype, dataStart + begin, end - begin, `tensor '${name}'`),
+        },
+      ]),
+    ),
+    prefetch: source.prefetch?.bind(source),
+    close: () => source.close(),
+  });
 }
 
 function expectStorable(name: string, { dtype, shape, data }: StoredTensor): string {
