@@ -49,5 +49,6 @@ export {
   type CompareOptions,
   type LayerComparison,
 } from './compare.ts';
+export { captureOutputs, type Captured } from './capture.ts';
 export { formatSummary, summary, type LayerSummary, type ModelSummary } from './summary.ts';
 export * from './training/index.ts';
