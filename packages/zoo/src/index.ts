@@ -1,0 +1,20 @@
+// Architectures by name, and what is done with them. Single families are in `@convoke/zoo/resnet`, `@convoke/zoo/vgg` and so on.
+
+export {
+  defineArchitecture,
+  type Architecture,
+  type BuildOptions,
+  type Definition,
+  type InputFacts,
+  type VariantFacts,
+  type WithAuxiliary,
+} from './architecture.ts';
+export {
+  createModel,
+  listModels,
+  modelInfo,
+  registerArchitecture,
+  type CreateOptions,
+  type ModelInfo,
+} from './create.ts';
+export { adaptInputChannels, freezeUpTo, resetHead } from './adapt.ts';

@@ -1,0 +1,102 @@
+// Every network of the zoo, without a list to edit: parameters, multiply-adds and names, and PyTorch's results where a golden
+// file is there.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+
+import { js } from '@convoke/backend-js';
+import { workers } from '@convoke/backend-workers';
+import { createMeta, current, register, use } from '@convoke/core';
+import { summary } from '@convoke/nn';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { fillWithGolden, runGoldenCase, type GoldenNetwork } from '../src/golden.ts';
+import { createModel, listModels, modelInfo } from '../src/index.ts';
+
+const fixtures = new URL('./fixtures/zoo/', import.meta.url);
+
+function goldenOf(name: string): GoldenNetwork | null {
+  const file = new URL(`${name}.json.gz`, fixtures);
+  if (!existsSync(file)) return null;
+  return JSON.parse(gunzipSync(readFileSync(file)).toString()) as GoldenNetwork;
+}
+
+/** More parameters than that, and a network is left to the slow tests. */
+const LARGE = 15e6;
+
+const names = await listModels();
+
+beforeAll(async () => {
+  register(js);
+  register(workers);
+  await use('workers', { precision: 'strict' });
+});
+
+it('the map of families is what the folder of architectures holds', () => {
+  const script = new URL('../scripts/families.mjs', import.meta.url).pathname;
+  const check = [script, '--check'];
+  expect(() =>
+    execFileSync(process.execPath, ['--conditions=@convoke/source', ...check]),
+  ).not.toThrow();
+});
+
+it('every golden network can be created', () => {
+  const golden = readdirSync(fixtures).map((file) => file.replace('.json.gz', ''));
+  expect(golden.length).toBeGreaterThan(30);
+  for (const name of golden) expect(names).toContain(name);
+});
+
+describe.each(names)('%s', (name) => {
+  it('has the parameters and multiply-adds it states', async () => {
+    const info = await modelInfo(name);
+    const meta = createMeta();
+    const model = await createModel(name, { backend: meta });
+    const { channels, size } = info.input;
+    const counted = summary(model, [1, channels, size, size]);
+    const inside = counted.parameters;
+    expect(inside).toBe(info.params);
+    expect(counted.macs).toBe(info.macs);
+    model.dispose();
+  });
+
+  it('takes another number of classes and of channels', async () => {
+    const { input, head, stem } = await modelInfo(name);
+    const meta = createMeta();
+    const model = await createModel(name, { backend: meta, numClasses: 7, inChannels: 2 });
+    const { layers } = summary(model, [1, 2, input.size, input.size]);
+    expect(layers.at(-1)!.activationShape[1]).toBe(7);
+    expect(model.moduleAt(head)).toBeDefined();
+    expect([...model.moduleAt(stem).stateDict()][0]![1].shape[1]).toBe(2);
+    model.dispose();
+  });
+
+  const golden = goldenOf(name);
+  if (!golden) return;
+
+  it("has PyTorch's names, shapes and counts", async () => {
+    const info = await modelInfo(name);
+    const model = await createModel(name, { backend: createMeta() });
+    const own = [...model.stateDict()].map(([key, { shape }]) => [key, shape]);
+    expect(own).toEqual(golden.state_dict);
+    expect([...model.namedParameters().keys()]).toEqual(golden.parameters);
+    expect(info.params).toBe(golden.params);
+    expect(info.macs).toBe(golden.macs);
+    expect(info.effectiveParams).toBe(golden.params_effective ?? golden.params);
+    model.dispose();
+  });
+
+  if (golden.params > LARGE) return;
+
+  it.each(golden.cases.map((one, k) => [one.input.shape.join('x'), k] as const))(
+    "gives PyTorch's logits and stages at %s",
+    async (_, k) => {
+      const model = (await createModel(name, { backend: createMeta() })).eval();
+      fillWithGolden(model, golden.gain, current());
+      const { error, tolerance, checkpoint } = await runGoldenCase(model, golden.cases[k]!, 1e-6);
+      expect(error).toBeLessThanOrEqual(tolerance);
+      expect(checkpoint?.error ?? 0).toBeLessThan(1e-4);
+      model.dispose();
+    },
+  );
+});
