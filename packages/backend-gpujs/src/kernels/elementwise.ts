@@ -1,0 +1,146 @@
+// Ops that compute each element from one element of each input, by expressions; with broadcasting.
+
+import {
+  broadcastStrides,
+  SELU_ALPHA,
+  SELU_SCALE,
+  type OpAttributes,
+  type OpName,
+  type Spec,
+} from '@convoke/backend-api';
+
+import { walk } from '../indexing.ts';
+import { literal, type Kit, type OpKernel, type OpKernels, type Value } from '../kernel.ts';
+import type { Buffer } from '../device.ts';
+
+const expm1Below = (x: string): string => `expMinusOne(Math.min(${x}, 0.0))`;
+
+/** The result in terms of `x`. */
+const unary: {
+  readonly [K in OpName]?: (attributes: OpAttributes[K], spec: Spec) => string;
+} = {
+  neg: () => '0.0 - x',
+  abs: () => 'Math.abs(x)',
+  sign: () => '(x > 0.0 ? 1.0 : 0.0) - (x < 0.0 ? 1.0 : 0.0)',
+  exp: () => 'Math.exp(x)',
+  log: () => 'Math.log(x)',
+  log1p: () => 'logOnePlus(x)',
+  sqrt: () => 'Math.sqrt(x)',
+  sin: () => 'Math.sin(x)',
+  cos: () => 'Math.cos(x)',
+  tanh: () => 'tangentH(x)',
+  erf: () => 'erf(x)',
+  floor: () => 'Math.floor(x)',
+  round: () => 'roundEven(x)',
+  rsqrt: () => '1.0 / Math.sqrt(x)',
+  square: () => 'x * x',
+  reciprocal: () => '1.0 / x',
+  sigmoid: () => 'sigmoid(x)',
+  logSigmoid: () => '0.0 - softPlus(0.0 - x)',
+  relu: () => 'Math.max(x, 0.0)',
+  clamp: ({ min, max }, { dtype }) => {
+    const limit = dtype === 'int32' ? Math.trunc : (value: number) => value;
+    return `Math.min(Math.max(x, ${literal(limit(min))}), ${literal(limit(max))})`;
+  },
+  leakyRelu: ({ negativeSlope }) => `x > 0.0 ? x : x * ${literal(negativeSlope)}`,
+  elu: ({ alpha }) => `x > 0.0 ? x : ${literal(alpha)} * ${expm1Below('x')}`,
+  selu: () =>
+    `x > 0.0 ? ${literal(SELU_SCALE)} * x : ${literal(SELU_SCALE * SELU_ALPHA)} * ${expm1Below('x')}`,
+  silu: () => 'x * sigmoid(x)',
+  mish: () => 'x * tangentH(softPlus(x))',
+  softplus: () => 'softPlus(x)',
+  softsign: () => 'x / (1.0 + Math.abs(x))',
+  hardswish: () => 'x * Math.min(Math.max(x + 3.0, 0.0), 6.0) * 0.16666667',
+  hardsigmoid: () => 'Math.min(Math.max(x + 3.0, 0.0), 6.0) * 0.16666667',
+  gelu: ({ approximate }) =>
+    approximate === 'none'
+      ? `0.5 * x * (1.0 + erf(x * ${literal(Math.SQRT1_2)}))`
+      : `0.5 * x * (1.0 + tangentH(${literal(Math.sqrt(2 / Math.PI))} * x * (1.0 + 0.044715 * x * x)))`,
+  scaledTanh: ({ amplitude, slope }) => `${literal(amplitude)} * tangentH(${literal(slope)} * x)`,
+};
+
+/** Whole numbers are floats here: the result is whole where the inputs are. */
+const castTo: Readonly<Record<Spec['dtype'], string>> = {
+  float32: 'x',
+  int32: 'truncate(x)',
+  uint8: 'truncate(x)',
+  bool: 'x === 0.0 ? 0.0 : 1.0',
+};
+
+/** The result in terms of `a` and `b`. */
+const binary: { readonly [K in OpName]?: string } = {
+  add: 'a + b',
+  sub: 'a - b',
+  mul: 'a * b',
+  div: 'a / b',
+  pow: 'power(a, b)',
+  minimum: 'Math.min(a, b)',
+  maximum: 'Math.max(a, b)',
+  equal: 'a === b ? 1.0 : 0.0',
+  notEqual: 'a !== b ? 1.0 : 0.0',
+  less: 'a < b ? 1.0 : 0.0',
+  lessEqual: 'a <= b ? 1.0 : 0.0',
+  greater: 'a > b ? 1.0 : 0.0',
+  greaterEqual: 'a >= b ? 1.0 : 0.0',
+};
+
+/** One kernel over inputs that broadcast to the output; `expression` speaks of them by `names`. */
+function elementwise(
+  kit: Kit,
+  inputs: readonly Value[],
+  names: readonly string[],
+  output: Spec,
+  expression: () => string,
+  step = 'each',
+): Buffer {
+  const { shape } = output;
+  return kit.compute(
+    step,
+    shape,
+    inputs.map((input) => kit.flat(input)),
+    names.map((name) => `in${name}`),
+    () => {
+      const { code, at } = walk(
+        shape,
+        inputs.map(({ spec }) => broadcastStrides(spec.shape, shape)),
+      );
+      const reads = names.map((name, i) => `const ${name} = in${name}[${at[i]}];\n`).join('');
+      return `${code}${reads}return ${expression()};`;
+    },
+  );
+}
+
+const unaryKernels = Object.fromEntries(
+  (Object.keys(unary) as OpName[]).map((op) => {
+    const expression = unary[op] as (attributes: unknown, spec: Spec) => string;
+    const kernel: OpKernel<OpName> = (kit, inputs, attributes, [output]) => [
+      elementwise(kit, inputs, ['x'], output!, () => expression(attributes, output!)),
+    ];
+    return [op, kernel];
+  }),
+) as OpKernels;
+
+const binaryKernels = Object.fromEntries(
+  Object.entries(binary).map(([op, expression]) => {
+    const kernel: OpKernel<OpName> = (kit, inputs, _, [output]) => [
+      elementwise(kit, inputs, ['a', 'b'], output!, () =>
+        op === 'mul' && output!.dtype === 'int32' ? 'mulInt(a, b)' : expression,
+      ),
+    ];
+    return [op, kernel];
+  }),
+) as OpKernels;
+
+export const elementwiseKernels: OpKernels = {
+  ...unaryKernels,
+  ...binaryKernels,
+  cast: (kit, inputs, { dtype }, [output]) => [
+    elementwise(kit, inputs, ['x'], output!, () => castTo[dtype]),
+  ],
+  reluGradient: (kit, inputs, _, [output]) => [
+    elementwise(kit, inputs, ['g', 'y'], output!, () => 'y > 0.0 ? g : 0.0'),
+  ],
+  select: (kit, inputs, _, [output]) => [
+    elementwise(kit, inputs, ['p', 'a', 'b'], output!, () => 'p === 0.0 ? b : a'),
+  ],
+};

@@ -1,0 +1,86 @@
+// Which of gpu.js's modes this place offers. A mode that is no GPU is never chosen unless it is asked for by name.
+
+import { BackendError, type ProbeResult } from '@convoke/backend-api';
+
+import { isSupported, type Mode } from './adapter.ts';
+import { ArrayDevice } from './arrays.ts';
+import type { Device } from './device.ts';
+import { createContext, GlDevice, isSoftware, loseContext, rendererOf, type GlMode } from './gl.ts';
+
+/** `webasm` is no GPU: for tests. */
+export type RequestedMode = 'auto' | 'webgl2' | 'webgl' | 'webasm';
+
+const glModes: readonly GlMode[] = ['webgl2', 'webgl'];
+
+/** Why scripts may not be compiled here, or null. gpu.js makes functions of strings. */
+function whyNoEval(): string | null {
+  try {
+    // oxlint-disable-next-line no-new-func -- what gpu.js does, tried
+    void new Function('return 0');
+    return null;
+  } catch {
+    return "gpu.js makes functions of strings: the content security policy must allow 'unsafe-eval' in script-src";
+  }
+}
+
+const NO_GL =
+  'there is no WebGL with float textures that can be drawn into (the browser or its settings disable it, or this is Node)';
+
+interface Found {
+  readonly mode: GlMode;
+  readonly renderer: string;
+}
+
+/** The best mode of WebGL, tried and given back. */
+function findGl(): Found | null {
+  for (const mode of glModes) {
+    const context = createContext(mode);
+    if (!context) continue;
+    const renderer = rendererOf(context.gl);
+    loseContext(context.gl);
+    return { mode, renderer };
+  }
+  return null;
+}
+
+/** Whether there is a GPU mode. Creates nothing that lasts. */
+export function probe(): Promise<ProbeResult> {
+  const reason = whyNoEval();
+  if (reason !== null) return Promise.resolve({ available: false, reason });
+  const found = findGl();
+  return Promise.resolve(
+    found
+      ? {
+          available: true,
+          detail: `${found.mode}, ${found.renderer}${isSoftware(found.renderer) ? ': WebGL in software, no GPU' : ''}`,
+        }
+      : { available: false, reason: NO_GL },
+  );
+}
+
+function unavailable(message: string): BackendError {
+  return new BackendError('backend-unavailable', `gpujs: ${message}`);
+}
+
+/** The device of a mode, or of the best GPU mode for `auto`. Throws a BackendError that says what is missing. */
+export function openDevice(requested: RequestedMode): Device {
+  const reason = whyNoEval();
+  if (reason !== null) throw unavailable(reason);
+  if (requested === 'webasm') {
+    if (!isSupported('webasm')) throw unavailable('there is no WebAssembly here for mode webasm');
+    return new ArrayDevice();
+  }
+  if (requested !== 'auto' && !glModes.includes(requested)) {
+    throw unavailable(
+      `there is no mode '${String(requested)}'; expected auto, webgl2, webgl or webasm`,
+    );
+  }
+  for (const mode of glModes) {
+    if (requested !== 'auto' && requested !== mode) continue;
+    const context = isSupported(mode as Mode) ? createContext(mode) : null;
+    if (context) return new GlDevice(mode, context);
+  }
+  throw unavailable(
+    `mode '${requested}' cannot be had: ${NO_GL}; take another backend, such as workers`,
+  );
+}
