@@ -31,6 +31,7 @@ function run(command, args, options = {}) {
 /** The program behind each command: the package that builds it, and what it is called with. */
 function program(command) {
   if (command === 'bench') return { app: 'bench', words: [] };
+  if (command === 'bench:web') return { app: 'bench', words: ['web'] };
   if (command === 'bench:peers') return { app: 'bench', words: ['peers'] };
   return { app: 'cli', words: [command] };
 }

@@ -1,5 +1,6 @@
 // The backends this program brings along.
 
+import { gpujs } from '@convoke/backend-gpujs';
 import { js } from '@convoke/backend-js';
 import { workers } from '@convoke/backend-workers';
 import { best, register, use, type Backend } from '@convoke/core';
@@ -7,6 +8,7 @@ import { best, register, use, type Backend } from '@convoke/core';
 function registerBackends(): void {
   register(js);
   register(workers);
+  register(gpujs);
 }
 
 /** Makes the named backend current, or the best available one. `options` go to the named backend's factory. */
@@ -36,7 +38,7 @@ export async function chooseTuned(
     ...(threads !== undefined && { threads }),
     ...(precision !== undefined && { precision }),
   };
-  const tunable = chosen !== 'js' && Object.keys(given).length > 0;
+  const tunable = chosen === 'workers' && Object.keys(given).length > 0;
   const backend = await chooseBackend(chosen, tunable ? given : undefined);
   const notes: string[] = [];
   const running = backend.capabilities.threads;

@@ -3,11 +3,12 @@
 
 import { isConvokeError } from '@convoke/core';
 
+import { classifyCommand } from './commands/classify.ts';
 import { demo } from './commands/demo.ts';
 import { golden } from './commands/golden.ts';
 import { UsageError, type Command } from './command.ts';
 
-const commands: readonly Command[] = [demo, golden];
+const commands: readonly Command[] = [demo, classifyCommand, golden];
 
 const usage = `convoke: convolutional networks in TypeScript
 

@@ -5,8 +5,11 @@ import {
   type GoldenCase,
   type GoldenRow,
   type Precision,
+  type Recognizer,
 } from '@convoke/backend-testkit';
+import { recognize as recognizePicture } from '@convoke/image/golden';
 import { recognize as recognizeTraining } from '@convoke/nn/golden';
+import { recognize as recognizeNetwork } from '@convoke/zoo/golden';
 
 import { chooseTuned } from '../backends.ts';
 
@@ -27,6 +30,13 @@ export interface GoldenOutcome {
   readonly notes: readonly string[];
 }
 
+const recognizers: readonly Recognizer[] = [
+  recognizeTraining,
+  recognizeNetwork,
+  // Pictures are no backend's business; they are checked beside it all the same.
+  (goldenCase) => recognizePicture(goldenCase as unknown as Parameters<typeof recognizePicture>[0]),
+];
+
 /** Runs the cases one after another on a fresh instance of the backend, and disposes it. */
 export async function runCases(
   cases: readonly GoldenCase[],
@@ -43,9 +53,7 @@ export async function runCases(
     const running = backend.capabilities.threads;
     const rows: GoldenRow[] = [];
     for (const goldenCase of cases) {
-      rows.push(
-        await runGoldenCase(goldenCase, backend, { precision, recognizers: [recognizeTraining] }),
-      );
+      rows.push(await runGoldenCase(goldenCase, backend, { precision, recognizers }));
     }
     const { mode = null } = backend;
     return { backend: backend.name, mode, threads: running, precision, rows, notes };

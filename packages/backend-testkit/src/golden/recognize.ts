@@ -53,5 +53,7 @@ export function kindName(goldenCase: GoldenCase): string {
   const { op, optimizer, schedule } = goldenCase.attrs;
   if (typeof optimizer === 'string') return `optimizer ${optimizer}`;
   if (typeof schedule === 'string') return `schedule ${schedule}`;
-  return kindOf(goldenCase)?.name ?? (typeof op === 'string' ? op : 'unrecognised');
+  if (typeof goldenCase.attrs['arch'] === 'string') return `network ${goldenCase.attrs['arch']}`;
+  const named = op ?? goldenCase['op'];
+  return kindOf(goldenCase)?.name ?? (typeof named === 'string' ? named : 'unrecognised');
 }
