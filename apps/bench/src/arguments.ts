@@ -11,8 +11,12 @@ export interface BenchArguments {
   readonly threads: number | undefined;
   readonly precision: 'fast' | 'strict' | undefined;
   readonly runs: number;
+  /** What was asked to be in the names. */
+  readonly only: string;
   readonly json: string | undefined;
   readonly html: string | undefined;
+  /** In a page in Chromium instead of here. */
+  readonly browser: boolean;
 }
 
 export interface Known {
@@ -65,6 +69,7 @@ const options = {
   runs: { type: 'string', default: '9' },
   json: { type: 'string' },
   html: { type: 'string' },
+  browser: { type: 'boolean', default: false },
 } as const;
 
 /** Throws a UsageError that says what was expected. */
@@ -89,7 +94,25 @@ export function parseBenchArguments(args: readonly string[], known: Known): Benc
     threads: values.threads === undefined ? undefined : whole('threads', values.threads, 1),
     precision: precisionOf(values.precision),
     runs: whole('runs', values.runs, 5),
+    only,
     json: values.json,
     html: values.html,
+    browser: values.browser,
   };
+}
+
+/** Of `bench:web`. */
+export function parsePageArguments(args: readonly string[]): { readonly port: number } {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: { port: { type: 'string', default: '8080' } },
+    }));
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+  const port = whole('port', values.port, 0);
+  if (port > 65_535) throw new UsageError(`--port expects at most 65535, got '${values.port}'`);
+  return { port };
 }

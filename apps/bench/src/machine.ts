@@ -19,3 +19,8 @@ export function machine(): Machine {
     node: process.version,
   };
 }
+
+export function facts({ cpu, cores, memoryGiB, platform, node }: Machine): string[] {
+  const counted = `${cores} core${cores === 1 ? '' : 's'}`;
+  return [cpu, counted, `${memoryGiB} GiB`, platform, `Node ${node}`];
+}

@@ -1,40 +1,41 @@
 #!/usr/bin/env node
 // The bench command: times the cases of a suite on Convoke's backends and on peers, in turns, and reports.
 
+import { availableParallelism } from 'node:os';
+
 import { BackendError, isConvokeError } from '@convoke/core';
 import { writeFileAtomic } from '@convoke/weights/node';
 
-import { parseBenchArguments, UsageError, type BenchArguments } from './arguments.ts';
-import type { Case, Contender } from './contender.ts';
+import {
+  parseBenchArguments,
+  parsePageArguments,
+  UsageError,
+  type BenchArguments,
+} from './arguments.ts';
+import type { Contender } from './contender.ts';
 import { backendNames, createBackend, createPeer, missing, peerNames } from './contenders/index.ts';
-import { machine } from './machine.ts';
+import { facts, machine } from './machine.ts';
 import { renderHtml } from './page.ts';
 import { peakLoop, type Peak } from './peak.ts';
 import { installPeers } from './peers.ts';
 import { caseTable } from './report.ts';
-import { kernelCase, kernelNames } from './suites/kernels.ts';
-import { trainingCase, trainingNames } from './suites/training.ts';
+import { suites, type Suite } from './suites/index.ts';
 import { timeCase, timePeak, type Row } from './timing.ts';
-
-interface Suite {
-  readonly names: readonly string[];
-  make(name: string): Case;
-}
-
-const suites: Readonly<Record<string, Suite>> = {
-  kernels: { names: kernelNames, make: kernelCase },
-  training: { names: trainingNames, make: trainingCase },
-};
+import { servePage } from './web-server.ts';
+import { machineFacts } from './web/machine.ts';
+import { pageBackends, pagePeers } from './web/settings.ts';
 
 const usage = `Usage: npm run bench -- SUITE [OPTIONS]
        npm run bench -- peak
+       npm run bench:web [-- --port N]
 
 Times Convoke's backends and the installed peers side by side. They take turns; a result that is wrong is not timed, and makes
 the exit status 1.
 
 Suites:
-  kernels    ${kernelNames.join(', ')}
-  training   ${trainingNames.join(', ')}
+ ${Object.entries(suites)
+   .map(([name, { names }]) => ` ${name.padEnd(10)} ${names.join(', ')}`)
+   .join('\n ')}
   peak       no suite: what one thread can reach with 128-bit registers; the kernels' column 'of peak' refers to it
 
 Options:
@@ -46,8 +47,12 @@ Options:
                     at most 8, unless given
   --precision P     fast or strict, for the backends that have the choice
   --runs N          samples each contender takes at least (5 or more; 9 unless given)
+  --browser         measure in a page in Chromium (CHROMIUM_PATH names another than the system's), where the backends are
+                    ${pageBackends.join(', ')} and the peers ${pagePeers.join(', ')}
   --json FILE       write {machine, peak, versions, rows} to FILE
   --html FILE       write a page with bars to FILE
+
+bench:web serves the page, for browsers with a screen, at port 8080 or N.
 
 Ratios are to the first contender, in the order given. npm run bench:peers installs the peers, beside the workspace; torch is
 found where a python3 has it.
@@ -96,7 +101,7 @@ async function timeCases(
   for (const name of args.cases) {
     process.stdout.write(`${name}\n`);
     try {
-      const measured = await timeCase(suite.make(name), contenders, options, signal);
+      const measured = await timeCase(await suite.make(name), contenders, options, signal);
       rows.push(...measured.rows);
       wrong += measured.skipped.filter(({ reason }) => reason.startsWith('wrong result')).length;
       process.stdout.write(`${caseTable(measured.rows, measured.skipped)}\n\n`);
@@ -128,13 +133,15 @@ async function bench(suiteName: string, rest: readonly string[]): Promise<number
     const known = [...Object.keys(suites), 'peak'].join(', ');
     throw new UsageError(`there is no suite '${suiteName}'; expected one of ${known}`);
   }
+  const inPage = rest.includes('--browser');
   const args = parseBenchArguments(rest, {
-    backends: backendNames,
-    peers: peerNames,
+    backends: inPage ? pageBackends : backendNames,
+    peers: inPage ? pagePeers : peerNames,
     cases: suite.names,
   });
   const interruption = new AbortController();
   process.once('SIGINT', () => interruption.abort(new Error('interrupted')));
+  if (args.browser) return benchInPage(suiteName, args, interruption.signal);
   const contenders: Contender[] = [];
   try {
     await enterBackends(args, contenders);
@@ -146,13 +153,70 @@ async function bench(suiteName: string, rest: readonly string[]): Promise<number
     process.stdout.write('\n');
     const { rows, wrong } = await timeCases(suite, args, contenders, peak, interruption.signal);
     const versions = Object.fromEntries(contenders.map(({ name, version }) => [name, version]));
-    const results = { machine: machine(), peak: gflops, versions, rows };
+    const here = machine();
+    const results = { machine: here, peak: gflops, versions, rows };
     if (args.json) await writeText(args.json, `${JSON.stringify(results, null, 1)}\n`);
-    if (args.html) await writeText(args.html, renderHtml(results, backends));
+    if (args.html)
+      await writeText(args.html, renderHtml({ ...results, facts: facts(here) }, backends));
     return interruption.signal.aborted ? 130 : wrong > 0 ? 1 : 0;
   } finally {
     for (const contender of contenders) await contender.close?.();
   }
+}
+
+/** The same by the page, in Chromium. */
+async function benchInPage(
+  suite: string,
+  args: BenchArguments,
+  signal: AbortSignal,
+): Promise<number> {
+  const { runInChromium } = await import('./headless.ts');
+  const settings = {
+    suite,
+    only: args.only,
+    backends: args.backends ?? pageBackends,
+    peers: args.peers ?? pagePeers,
+    threads: args.threads ?? Math.min(8, availableParallelism()),
+    precision: args.precision ?? 'fast',
+    runs: args.runs,
+  };
+  let wrong = 0;
+  try {
+    const results = await runInChromium(
+      settings,
+      (event) => {
+        if (event.kind === 'say') say(event.text);
+        if (event.kind !== 'case') return;
+        const { name, rows, skipped } = event.measured;
+        wrong += skipped.filter(({ reason }) => reason.startsWith('wrong result')).length;
+        process.stdout.write(`${name}\n${caseTable(rows, skipped)}\n\n`);
+      },
+      signal,
+    );
+    const { machine: browser, peak, versions, rows } = results;
+    process.stdout.write(`${machineFacts(browser).join(', ')}\n`);
+    if (args.json) await writeText(args.json, `${JSON.stringify(results, null, 1)}\n`);
+    if (args.html) {
+      const page = { facts: machineFacts(browser), peak, versions, rows };
+      await writeText(args.html, renderHtml(page, settings.backends));
+    }
+    return wrong > 0 ? 1 : 0;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    say('interrupted; the cases above are complete');
+    return 130;
+  }
+}
+
+/** Until the process is ended. */
+async function serveBenchPage(rest: readonly string[]): Promise<number> {
+  const { port } = parsePageArguments(rest);
+  const site = await servePage(port);
+  process.stdout.write(`${site.address}\n`);
+  say('serving the page; Ctrl-C ends it');
+  await new Promise<void>((done) => process.once('SIGINT', done));
+  site.close();
+  return 0;
 }
 
 async function main([first, ...rest]: readonly string[]): Promise<number> {
@@ -161,6 +225,7 @@ async function main([first, ...rest]: readonly string[]): Promise<number> {
     return first === undefined ? 2 : 0;
   }
   if (first === 'peers') return installPeers();
+  if (first === 'web') return serveBenchPage(rest);
   if (first !== 'peak') return bench(first, rest);
   if (rest.length > 0) throw new UsageError(`peak takes no arguments, got '${rest.join(' ')}'`);
   await printPeak(peakLoop(), 9, new AbortController().signal);

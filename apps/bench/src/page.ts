@@ -1,11 +1,11 @@
 // The results as an HTML page with bars. It needs no other file.
 
-import type { Machine } from './machine.ts';
 import { milliseconds, percent } from './report.ts';
 import type { Row } from './timing.ts';
 
 export interface Results {
-  readonly machine: Machine;
+  /** Of the machine. */
+  readonly facts: readonly string[];
   /** The 128-bit peak of one thread, GFLOP/s. */
   readonly peak: number;
   readonly versions: Readonly<Record<string, string>>;
@@ -71,14 +71,10 @@ th { width: 14.5rem; } .number { width: 5.5rem; text-align: right; padding-right
 
 /** `backends` are the contenders whose bars have the colour of our own. */
 export function renderHtml(results: Results, backends: readonly string[]): string {
-  const { machine, peak, versions, rows } = results;
+  const { peak, versions, rows } = results;
   const ours = new Set(backends);
   const facts = [
-    machine.cpu,
-    `${machine.cores} core${machine.cores === 1 ? '' : 's'}`,
-    `${machine.memoryGiB} GiB`,
-    machine.platform,
-    `Node ${machine.node}`,
+    ...results.facts,
     `128-bit peak of one thread ${peak.toFixed(1)} GFLOP/s`,
     ...Object.entries(versions).map(([name, version]) => `${name} ${version}`),
   ];

@@ -1,7 +1,5 @@
 // Times contenders side by side: a shared machine changes speed from second to second, so they take turns.
 
-import { setTimeout as delay } from 'node:timers/promises';
-
 import type { Case, Contender, Task } from './contender.ts';
 import type { Peak } from './peak.ts';
 
@@ -38,6 +36,8 @@ export interface TimingOptions {
   readonly secondsPerContender: number;
   /** Takes turns with the contenders where a case counts its operations. */
   readonly peak?: Peak;
+  /** Called after every turn with the rows so far, for those who watch. */
+  readonly onTurn?: (rows: readonly Row[]) => void;
 }
 
 /** A wrong result is not timed. */
@@ -49,6 +49,8 @@ const REST_MS = 5;
 /** Before shorter runs comes one without the clock, for caches and threads that slept meanwhile. */
 const WARM_MS = 100;
 const MAX_TURNS = 200;
+
+const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 type Timed = Pick<Task, 'run' | 'finish' | 'begin' | 'time'>;
 
@@ -126,6 +128,7 @@ async function takeTurns(
   samplers: readonly Sampler[],
   options: TimingOptions,
   signal: AbortSignal | undefined,
+  onTurn?: () => void,
 ): Promise<void> {
   for (const sampler of samplers) {
     signal?.throwIfAborted();
@@ -136,6 +139,7 @@ async function takeTurns(
       signal?.throwIfAborted();
       if (!sampler.finished(options) || !sampler.isSlow(options)) await sampler.sample();
     }
+    onTurn?.();
   }
 }
 
@@ -211,9 +215,13 @@ export async function timeCase(
     const { peak } = options;
     const yardstick = peak && benchCase.flops !== null ? new Sampler(peak) : null;
     const samplers = entries.map(({ sampler }) => sampler);
-    await takeTurns(yardstick ? [yardstick, ...samplers] : samplers, options, signal);
-    const gflops = yardstick ? peak!.flops / yardstick.times().medianMs / 1e6 : 0;
-    return { rows: entries.map((entry) => rowOf(benchCase, entry, gflops)), skipped };
+    const rows = (): Row[] => {
+      const gflops = yardstick ? peak!.flops / yardstick.times().medianMs / 1e6 : 0;
+      return entries.map((entry) => rowOf(benchCase, entry, gflops));
+    };
+    const all = yardstick ? [yardstick, ...samplers] : samplers;
+    await takeTurns(all, options, signal, () => options.onTurn?.(rows()));
+    return { rows: rows(), skipped };
   } finally {
     for (const { task } of entries) await task.dispose?.();
   }

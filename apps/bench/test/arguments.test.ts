@@ -13,8 +13,10 @@ test('without options everything is wanted, nine samples of each', () => {
     threads: undefined,
     precision: undefined,
     runs: 9,
+    only: '',
     json: undefined,
     html: undefined,
+    browser: false,
   });
 });
 

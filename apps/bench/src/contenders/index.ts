@@ -6,7 +6,8 @@ import { availableParallelism } from 'node:os';
 import { register, use } from '@convoke/core';
 
 import type { Contender } from '../contender.ts';
-import { isInstalled } from '../peers.ts';
+import type { Tfjs } from './tfjs.ts';
+import { isInstalled, load, versionOf } from '../peers.ts';
 
 export interface ContenderOptions {
   /** For those that have more than one. Default: what the machine runs at once, at most 8. */
@@ -30,14 +31,22 @@ interface Peer {
   create(threads: number): Promise<Contender>;
 }
 
+/** TensorFlow.js with the package that holds the backend; one thread, for in Node it starts no others. */
+async function tfjsInNode(backend: 'cpu' | 'wasm', packageName: string): Promise<Contender> {
+  const { tfjs } = await import('./tfjs.ts');
+  const tf = load<Tfjs>('@tensorflow/tfjs');
+  load(packageName);
+  return tfjs({ tf, backend, version: versionOf(packageName) });
+}
+
 const peers: Readonly<Record<string, Peer>> = {
   'tfjs-cpu': {
     packages: ['@tensorflow/tfjs'],
-    create: async () => (await import('./tfjs.ts')).tfjsCpu(),
+    create: () => tfjsInNode('cpu', '@tensorflow/tfjs'),
   },
   'tfjs-wasm': {
     packages: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'],
-    create: async () => (await import('./tfjs.ts')).tfjsWasm(),
+    create: () => tfjsInNode('wasm', '@tensorflow/tfjs-backend-wasm'),
   },
   'onnxruntime-node': {
     packages: ['onnxruntime-node'],

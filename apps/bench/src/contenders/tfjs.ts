@@ -3,20 +3,21 @@
 import { shapesOf, type Case, type Contender, type KernelCase, type Task } from '../contender.ts';
 import { lenet5 } from '../networks/lenet5.ts';
 import { gradientOfStep } from '../networks/network.ts';
-import { load, versionOf } from '../peers.ts';
 
 // The part of its API that is used here.
 interface Tensor {
   readonly shape: number[];
-  dataSync(): Float32Array;
+  data(): Promise<Float32Array>;
   dispose(): void;
 }
 interface Variable extends Tensor {
   assign(value: Tensor): void;
 }
-interface Tfjs {
+export interface Tfjs {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
+  /** What computes now; `gpgpu` is there on WebGL. */
+  backend(): { readonly gpgpu?: { createAndWaitForFence(): Promise<void> } };
   tidy<T>(f: () => T): T;
   tensor(values: Float32Array | Int32Array, shape: readonly number[], dtype?: string): Tensor;
   variable(value: Tensor, trainable: boolean, name: string): Variable;
@@ -124,15 +125,21 @@ function prepare(tf: Tfjs, work: KernelCase, values: Case['inputs']): Prepared {
   }
 }
 
+async function valuesOf(y: Tensor): Promise<Float32Array> {
+  const values = await y.data();
+  y.dispose();
+  return values;
+}
+
 function kernelTask(tf: Tfjs, work: KernelCase, values: Case['inputs']): Task {
   const { inputs, compute, ordered } = prepare(tf, work, values);
   return {
     run: () => tf.tidy(compute).dispose(),
     result: () =>
-      Promise.resolve(
+      valuesOf(
         tf.tidy(() => {
           const y = compute();
-          return (ordered ? ordered(y) : y).dataSync();
+          return ordered ? ordered(y) : y;
         }),
       ),
     dispose: () => inputs.forEach((input) => input.dispose()),
@@ -190,13 +197,12 @@ function trainingTask(tf: Tfjs, { inputs }: Case, batch: number): Task {
   const step = (): void => tf.tidy(() => optimizer.minimize(loss, false, [...variables.values()]));
   return {
     run: step,
-    result() {
+    async result() {
       step();
-      return Promise.resolve(
-        gradientOfStep(lenet5, inputs, (name) =>
-          tf.tidy(() => layoutOf(tf, name).out(at(name)).dataSync()),
-        ),
-      );
+      const after = new Map<string, Float32Array>();
+      for (const name of variables.keys())
+        after.set(name, await valuesOf(tf.tidy(() => layoutOf(tf, name).out(at(name)))));
+      return gradientOfStep(lenet5, inputs, (name) => after.get(name)!);
     },
     dispose() {
       for (const variable of variables.values()) variable.dispose();
@@ -221,30 +227,43 @@ function onBackend(tf: Tfjs, backend: string, task: Task): Task {
   };
 }
 
-/** TensorFlow.js on its plain JavaScript backend or on WebAssembly, both with one thread in Node. */
-async function tfjs(backend: 'cpu' | 'wasm'): Promise<Contender> {
-  const tf = load<Tfjs>('@tensorflow/tfjs');
-  const plugin = '@tensorflow/tfjs-backend-wasm';
-  if (backend === 'wasm') load(plugin);
+/** Waits until a GPU has done what was asked; the others compute at once. */
+async function finish(tf: Tfjs, marker: Tensor): Promise<void> {
+  const { gpgpu } = tf.backend();
+  if (gpgpu) await gpgpu.createAndWaitForFence();
+  // WebGPU runs what was enqueued in order: what comes last is read.
+  else await valuesOf(tf.add(marker, 1));
+}
+
+export interface TfjsOptions {
+  /** The library with the plugin of the backend loaded. */
+  readonly tf: Tfjs;
+  readonly backend: 'cpu' | 'wasm' | 'webgl' | 'webgpu';
+  readonly version: string;
+  /** Of wasm. Default 1. */
+  readonly threads?: number | undefined;
+}
+
+/** TensorFlow.js on one of its backends. Throws where that does not start. */
+export async function tfjs({ tf, backend, version, threads = 1 }: TfjsOptions): Promise<Contender> {
   if (!(await tf.setBackend(backend))) throw new Error(`tfjs: backend ${backend} did not start`);
+  const onGpu = backend === 'webgl' || backend === 'webgpu';
+  const enter = (task: Task): Task =>
+    onBackend(tf, backend, onGpu ? { ...task, finish: () => finish(tf, marker) } : task);
+  const marker = tf.tensor(Float32Array.of(0), [1]);
   return {
     name: `tfjs-${backend}`,
-    version: versionOf(backend === 'wasm' ? plugin : '@tensorflow/tfjs'),
-    threads: 1,
+    version,
+    threads,
     async prepare(benchCase) {
       const { work } = benchCase;
       await tf.setBackend(backend);
-      if (work.kind !== 'training') {
-        return onBackend(tf, backend, kernelTask(tf, work, benchCase.inputs));
-      }
+      if (work.kind !== 'training') return enter(kernelTask(tf, work, benchCase.inputs));
       if (backend === 'wasm') return { unsupported: 'it lacks the kernels of gradients' };
       if (work.network !== lenet5) {
         return { unsupported: 'it is not written for it: a step would take minutes' };
       }
-      return onBackend(tf, backend, trainingTask(tf, benchCase, work.batch));
+      return enter(trainingTask(tf, benchCase, work.batch));
     },
   };
 }
-
-export const tfjsCpu = (): Promise<Contender> => tfjs('cpu');
-export const tfjsWasm = (): Promise<Contender> => tfjs('wasm');
