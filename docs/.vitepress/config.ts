@@ -5,6 +5,8 @@ const packages = [
   'nn',
   'data',
   'weights',
+  'image',
+  'zoo',
   'backend-api',
   'backend-js',
   'backend-workers',
