@@ -27,10 +27,6 @@ const peerScripts: Readonly<Record<string, PeerScript>> = {
   'tfjs-backend-wasm.wasm': wasm('tfjs-backend-wasm.wasm'),
   'tfjs-backend-wasm-simd.wasm': wasm('tfjs-backend-wasm-simd.wasm'),
   'tfjs-backend-wasm-threaded-simd.wasm': wasm('tfjs-backend-wasm-threaded-simd.wasm'),
-  'tf-backend-webgpu.js': {
-    packageName: '@tensorflow/tfjs-backend-webgpu',
-    file: 'dist/tf-backend-webgpu.es2017.min.js',
-  },
 };
 
 const types: Readonly<Record<string, string>> = {

@@ -14,12 +14,11 @@ const factories: Readonly<Record<string, () => Promise<BackendFactory>>> = {
   js: async () => (await import('@convoke/backend-js')).js,
 };
 
-type TfjsBackend = 'webgl' | 'webgpu' | 'wasm' | 'cpu';
+type TfjsBackend = 'webgl' | 'wasm' | 'cpu';
 
 /** TensorFlow.js's backends, and the scripts each needs from the server, in order. */
 const peerScripts: Readonly<Record<TfjsBackend, readonly string[]>> = {
   webgl: ['tf.js'],
-  webgpu: ['tf.js', 'tf-backend-webgpu.js'],
   wasm: ['tf.js', 'tf-backend-wasm.js'],
   cpu: ['tf.js'],
 };
@@ -76,8 +75,6 @@ export async function peerCandidates(): Promise<Candidate[]> {
     const missing = peerScripts[backend].find((script) => !(script in versions));
     if (missing !== undefined)
       return { name, available: false, detail: 'not installed: npm run bench:peers' };
-    if (backend === 'webgpu' && !('gpu' in navigator))
-      return { name, available: false, detail: 'this browser has no WebGPU' };
     return { name, available: true, detail: versions['tf.js']! };
   });
 }

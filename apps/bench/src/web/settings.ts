@@ -13,7 +13,7 @@ export interface Settings {
 
 /** Backends and peers that a page knows. */
 export const pageBackends: readonly string[] = ['workers', 'gpujs', 'js'];
-export const pagePeers: readonly string[] = ['tfjs-webgl', 'tfjs-webgpu', 'tfjs-wasm', 'tfjs-cpu'];
+export const pagePeers: readonly string[] = ['tfjs-webgl', 'tfjs-wasm', 'tfjs-cpu'];
 
 export interface Choices {
   readonly suites: readonly string[];
