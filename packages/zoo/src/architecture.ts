@@ -62,7 +62,7 @@ export interface Architecture<
   readonly names: readonly Name[];
 }
 
-/** Checks the definition and freezes it. Throws a DataError where a name or a number makes no sense. */
+/** The definition, frozen, with the names of its variants. */
 export function defineArchitecture<const Name extends string, Options extends object = object>(
   definition: Definition<Name, Options>,
 ): Architecture<Name, Options> {

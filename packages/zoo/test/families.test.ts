@@ -22,7 +22,7 @@ function goldenOf(name: string): GoldenNetwork | null {
   return JSON.parse(gunzipSync(readFileSync(file)).toString()) as GoldenNetwork;
 }
 
-/** More parameters than that, and a network is left to the slow tests. */
+/** Networks with more parameters are compared by `npm run golden` only: they would take minutes here. */
 const LARGE = 15e6;
 
 const names = await listModels();
