@@ -6,7 +6,8 @@ export default defineConfig({
     name: 'backend-gpujs browser',
     include: ['test-browser/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 120_000,
+    // 75 s where WebGL runs in software on a quiet machine.
+    testTimeout: 300_000,
     hookTimeout: 120_000,
   },
 });

@@ -148,7 +148,7 @@ export const functions: readonly LibraryFunction[] = [
     script: 'return Math.max(x, 0.0) + logOnePlus(Math.exp(0.0 - Math.abs(x)));',
   },
   {
-    name: 'roundEven',
+    name: 'nearestEven',
     parameters: ['x'],
     type: 'Number',
     script: `
@@ -156,6 +156,25 @@ export const functions: readonly LibraryFunction[] = [
   const f = x - y;
   if (f > 0.5) { y = y + 1.0; }
   if (f === 0.5) { y = y + (y - 2.0 * Math.floor(y * 0.5)); }
+  return y;`,
+  },
+  // sin(x + quarter * pi / 2): a GPU's own sine may be off by 2e-4. The turns are taken off in three parts (Cody and Waite).
+  {
+    name: 'wave',
+    parameters: ['x', 'quarter'],
+    type: 'Number',
+    script: `
+  const k = Math.floor(x * 0.63661977 + 0.5);
+  const r = x - k * 1.5703125 - k * 0.0004837513 - k * 7.5497899e-8;
+  const s = r * r;
+  const sine = r * (1.0 - s * (0.16666667 - s * (0.0083333333 - s * (0.0001984127 - s * 0.0000027557319))));
+  const cosine = 1.0 - s * (0.5 - s * (0.041666667 - s * (0.0013888889 - s * (0.000024801587 - s * 2.7557319e-7))));
+  const turns = k + quarter;
+  const q = turns - 4.0 * Math.floor(turns * 0.25);
+  let y = sine;
+  if (q === 1.0) { y = cosine; }
+  if (q === 2.0) { y = 0.0 - sine; }
+  if (q === 3.0) { y = 0.0 - cosine; }
   return y;`,
   },
   {
