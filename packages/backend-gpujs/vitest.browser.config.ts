@@ -6,8 +6,7 @@ export default defineConfig({
     name: 'backend-gpujs browser',
     include: ['test-browser/*.test.ts'],
     fileParallelism: false,
-    // 75 s where WebGL runs in software on a quiet machine.
-    testTimeout: 300_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
   },
 });

@@ -1,15 +1,15 @@
-// The conformance kit in Chromium's WebGL 2, from a production build of the packages as they are published: all but the larger
-// half of its cases, which are in test-slow/.
+// The conformance kit in Chromium's WebGL 2, from a production build of the packages as they are published: a part of it that
+// takes half a minute in software. The whole is in test-slow/.
 
 import { expect, test } from 'vitest';
 
 import { describeInChromium } from './chromium.ts';
 
-/** Every op forward, and what a backend owes its callers: order, ownership, reading, refusal. */
-const most = '^(forward|empty|random|ownership|reading|misuse|disposal|donated)';
+/** What a network is made of, and functions that the languages of GPUs have under names or with errors of their own. */
+const groups = ['matmul', 'relu', 'softmax', '(round|sin|cos)\\b'];
 
 await describeInChromium('the conformance kit on WebGL 2', (browser) => {
-  test('passes forward and in its bookkeeping', async () => {
+  test.each(groups)('%s', async (only) => {
     const { page } = await browser.open();
     const { problems, cases } = await page.evaluate(async (pattern) => {
       const { backend, testkit } = globalThis.kit;
@@ -18,10 +18,8 @@ await describeInChromium('the conformance kit on WebGL 2', (browser) => {
         createOptions: { mode: 'webgl2' },
         fixtures: `${location.origin}/fixtures/`,
       });
-    }, most);
+    }, only);
     expect(problems).toEqual([]);
-    const passed = cases.filter(({ status }) => status === 'passed').map(({ id }) => id);
-    for (const op of ['conv2d', 'matmul', 'round', 'sin', 'cos'])
-      expect(passed.some((id) => id.includes(op))).toBe(true);
+    expect(cases.filter(({ status }) => status === 'passed').length).toBeGreaterThan(0);
   });
 });
