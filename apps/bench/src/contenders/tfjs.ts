@@ -19,6 +19,7 @@ export interface Tfjs {
   /** What computes now; `gpgpu` is there on WebGL. */
   backend(): { readonly gpgpu?: { createAndWaitForFence(): Promise<void> } };
   tidy<T>(f: () => T): T;
+  clone(x: Tensor): Tensor;
   tensor(values: Float32Array | Int32Array, shape: readonly number[], dtype?: string): Tensor;
   variable(value: Tensor, trainable: boolean, name: string): Variable;
   transpose(x: Tensor, axes: readonly number[]): Tensor;
@@ -168,7 +169,8 @@ function layoutOf(tf: Tfjs, name: string): { in(x: Tensor): Tensor; out(x: Tenso
   }
   if (name.endsWith('.weight'))
     return { in: (x) => tf.transpose(x, [1, 0]), out: (x) => tf.transpose(x, [1, 0]) };
-  return { in: (x) => x, out: (x) => x };
+  // A copy, for what comes out is disposed once it is read.
+  return { in: (x) => x, out: (x) => tf.clone(x) };
 }
 
 function trainingTask(tf: Tfjs, { inputs }: Case, batch: number): Task {
