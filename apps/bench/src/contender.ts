@@ -23,7 +23,9 @@ export type KernelCase =
     }
   | { readonly kind: 'elementwise'; readonly shape: readonly number[] }
   | { readonly kind: 'softmax'; readonly rows: number; readonly columns: number }
-  | { readonly kind: 'batchnorm'; readonly shape: readonly [number, number, number, number] };
+  | { readonly kind: 'batchnorm'; readonly shape: readonly [number, number, number, number] }
+  /** `ops` single ops in a row, negation and absolute value by turns: what it costs to have an op done. */
+  | { readonly kind: 'chain'; readonly ops: number; readonly elements: number };
 
 /** A step: the mean cross-entropy of one batch, its gradients, and an update by plain gradient descent. */
 export interface TrainingCase {
@@ -63,6 +65,8 @@ export function shapesOf(work: KernelCase | TrainingCase): Shapes {
       return { x: work.shape };
     case 'softmax':
       return { x: [work.rows, work.columns] };
+    case 'chain':
+      return { x: [work.elements] };
     case 'batchnorm': {
       const channels = [work.shape[1]];
       return {

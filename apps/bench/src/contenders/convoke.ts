@@ -1,10 +1,12 @@
 // A Convoke backend as a contender. Runs are enqueued one after another; a sample waits for the last.
 
 import {
+  abs,
   batchNorm,
   conv2d,
   gelu,
   matmul,
+  neg,
   softmax,
   tensor,
   type Backend,
@@ -39,9 +41,21 @@ function compute(work: KernelCase, inputs: Inputs): Tensor {
         mean: input('mean'),
         variance: input('variance'),
       });
+    case 'chain':
+      return chain(input('x'), work.ops);
     default:
       return work satisfies never;
   }
+}
+
+function chain(x: Tensor, ops: number): Tensor {
+  let y = neg(x);
+  for (let i = 1; i < ops; i++) {
+    const next = i % 2 === 1 ? abs(y) : neg(y);
+    y.dispose();
+    y = next;
+  }
+  return y;
 }
 
 function kernelTask(work: KernelCase, values: Case['inputs'], backend: Backend): Task {

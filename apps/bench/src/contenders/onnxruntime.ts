@@ -34,7 +34,10 @@ function convolution(kernelSize: number, stride: number, padding: number, group:
   return { op: 'Conv', attributes, inputs: ['x', 'weight'] };
 }
 
-function nodeOf(work: KernelCase): Node {
+/** Cases that are one node of a graph. */
+type NodeCase = Exclude<KernelCase, { kind: 'chain' }>;
+
+function nodeOf(work: NodeCase): Node {
   switch (work.kind) {
     case 'gemm':
       return { op: 'MatMul', inputs: ['a', 'b'] };
@@ -58,7 +61,7 @@ function nodeOf(work: KernelCase): Node {
 }
 
 /** The shape of the result. */
-function outputShape(work: KernelCase): readonly number[] {
+function outputShape(work: NodeCase): readonly number[] {
   if (work.kind === 'gemm') return [work.size, work.size];
   if (work.kind === 'conv') {
     const size = Math.floor((work.size + 2 * work.padding - work.kernelSize) / work.stride) + 1;
@@ -68,7 +71,7 @@ function outputShape(work: KernelCase): readonly number[] {
 }
 
 /** The case as a model: its first input comes with every run, the others are constants. */
-function modelOf(work: KernelCase, values: Case['inputs']): Uint8Array {
+function modelOf(work: NodeCase, values: Case['inputs']): Uint8Array {
   const shapes = shapesOf(work);
   const { op, attributes, inputs } = nodeOf(work);
   const [first] = inputs;
@@ -85,7 +88,7 @@ async function kernelTask(
   runtime: Runtime,
   provider: Provider,
   threads: number,
-  work: KernelCase,
+  work: NodeCase,
   values: Case['inputs'],
 ): Promise<Task> {
   const session = await runtime.InferenceSession.create(modelOf(work, values), {
@@ -123,6 +126,9 @@ function onnxruntime(packageName: string, provider: Provider, threads: number): 
     async prepare({ work, inputs }) {
       if (work.kind === 'training') {
         return { unsupported: 'it runs networks, it cannot train them' };
+      }
+      if (work.kind === 'chain') {
+        return { unsupported: 'it runs whole graphs, it takes no ops one by one' };
       }
       return kernelTask(runtime, provider, threads, work, inputs);
     },

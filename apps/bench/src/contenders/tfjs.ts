@@ -32,6 +32,7 @@ export interface Tfjs {
   sub(a: Tensor, b: Tensor): Tensor;
   mul(a: Tensor, b: Tensor | number): Tensor;
   neg(x: Tensor): Tensor;
+  abs(x: Tensor): Tensor;
   sum(x: Tensor, axis?: number): Tensor;
   mean(x: Tensor): Tensor;
   relu(x: Tensor): Tensor;
@@ -66,6 +67,16 @@ function gelu(tf: Tfjs, x: Tensor): Tensor {
   const cubed = tf.mul(tf.mul(tf.mul(x, x), x), 0.044715);
   const inner = tf.mul(tf.add(x, cubed), Math.sqrt(2 / Math.PI));
   return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
+}
+
+function chain(tf: Tfjs, x: Tensor, ops: number): Tensor {
+  let y = tf.neg(x);
+  for (let i = 1; i < ops; i++) {
+    const next = i % 2 === 1 ? tf.abs(y) : tf.neg(y);
+    y.dispose();
+    y = next;
+  }
+  return y;
 }
 
 interface Prepared {
@@ -109,6 +120,10 @@ function prepare(tf: Tfjs, work: KernelCase, values: Case['inputs']): Prepared {
     case 'softmax': {
       const x = input('x');
       return { inputs: [x], compute: () => tf.softmax(x) };
+    }
+    case 'chain': {
+      const x = input('x');
+      return { inputs: [x], compute: () => chain(tf, x, work.ops) };
     }
     case 'batchnorm': {
       const x = input('x', TO_NHWC);

@@ -35,6 +35,8 @@ const works: Readonly<Record<string, KernelCase>> = {
   elementwise: { kind: 'elementwise', shape: [1, 64, 56, 56] },
   softmax: { kind: 'softmax', rows: 64, columns: 1000 },
   batchnorm: { kind: 'batchnorm', shape: [1, 64, 56, 56] },
+  'empty-op-x1000': { kind: 'chain', ops: 1000, elements: 1 },
+  'chain-x1000-4096': { kind: 'chain', ops: 1000, elements: 4096 },
 };
 
 type Parts = Pick<Case, 'inputs' | 'reference' | 'flops'>;
@@ -94,6 +96,14 @@ function partsOf(work: KernelCase): Parts {
     case 'softmax': {
       const x = uniform(work.rows * work.columns, 1, 4);
       return { inputs: new Map([['x', x]]), reference: softmax(x, work.columns), flops: null };
+    }
+    case 'chain': {
+      const x = uniform(work.elements, 1);
+      return {
+        inputs: new Map([['x', x]]),
+        reference: Float64Array.from(x, (value) => Math.abs(value)),
+        flops: null,
+      };
     }
     case 'batchnorm': {
       const [, channels] = work.shape;
