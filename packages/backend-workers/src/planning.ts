@@ -157,9 +157,8 @@ export class Planning {
       const { storage } = this.inputs[i]!;
       const fits =
         this.#reusable[i] &&
-        !storage.uniform &&
         storage.bytes === bytes &&
-        sameOrder(storage.order, order) &&
+        (storage.uniform || sameOrder(storage.order, order)) &&
         !this.#taken.includes(storage) &&
         !this.#results.includes(storage);
       if (fits) return storage;

@@ -249,6 +249,35 @@ describe('memory', () => {
     small.dispose();
   });
 
+  test("momentum's first step takes the memory of the zeros it begins with", async () => {
+    // Room for three such tensors, not for four.
+    const small = await createWorkers({ threads: 1, maxMemory: 24 * 2 ** 20 });
+    const shape = [1_500_000];
+    const filled = (value: number, of: readonly number[] = shape): Handle =>
+      run(small, 'fill', [], { shape: of, dtype: 'float32', value });
+    const parameter = run(small, 'iota', [], { shape, dtype: 'float32', axis: 0 });
+    const gradient = filled(2);
+    const scalars = [filled(0.5, []), filled(0.9, [])];
+    const [updated, velocity] = small.run(
+      'sgdStep',
+      [...scalars, parameter, gradient, filled(0)],
+      { velocity: true, dampening: 0, nesterov: false, weightDecay: 0 },
+      [2, 4],
+    );
+    expect((await small.read(updated!))[1_499_999]).toBe(1_499_998);
+    expect((await small.read(velocity!))[1_499_999]).toBe(2);
+    small.dispose();
+  });
+
+  test('a donated tensor of equal elements, read at its first only, is not written over', async () => {
+    const b = backend();
+    const fives = run(b, 'fill', [], { shape: [100], dtype: 'float32', value: 5 });
+    const x = count(b, [100]);
+    const products = run(b, 'mul', [fives, x], {}, [0]);
+    expect(await read(b, products)).toEqual(Array.from({ length: 100 }, (_, i) => 5 * i));
+    release(b, x, products);
+  });
+
   test('a filter is packed and an image converted once, and both go with their tensors', async () => {
     const b = backend();
     const before = formBytes();

@@ -1,7 +1,14 @@
 // Seeded random numbers. Counter-based: the n-th draw of stream s under a seed is a pure function of (seed, s, n), so that
 // a run can be saved, resumed and replayed.
 
-import { DataError, threefry2x32, type Backend, type Shape } from '@convoke/backend-api';
+import {
+  DataError,
+  threefry2x32,
+  type Backend,
+  type OpAttributes,
+  type OpName,
+  type Shape,
+} from '@convoke/backend-api';
 
 import { currentBackend, fromHost, onBackend } from './creation.ts';
 import { run } from './dispatch.ts';
@@ -99,7 +106,7 @@ export class Generator {
       if (min === 0) return max === 1 ? unit : multiply(unit, max);
       // Adding can round up to max itself.
       const value = plus(multiply(unit, max - min), min);
-      return min === max ? value : run('minimum', [value, number(floatBelow(max))], {});
+      return min === max ? value : turn('minimum', [value, number(floatBelow(max))], {});
     });
   }
 
@@ -111,8 +118,8 @@ export class Generator {
       // In (0, 1]: the logarithm stays finite.
       const first = multiply(plus(this.#bits(shape), 1), 2 ** -24);
       const angle = multiply(this.#bits(shape), 2 * Math.PI * 2 ** -24);
-      const radius = run('sqrt', [multiply(run('log', [first], {}), -2)], {});
-      return plus(multiply(run('mul', [radius, run('cos', [angle], {})], {}), std), mean);
+      const radius = turn('sqrt', [multiply(turn('log', [first], {}), -2)], {});
+      return plus(multiply(turn('mul', [radius, turn('cos', [angle], {})], {}), std), mean);
     });
   }
 
@@ -134,7 +141,7 @@ export class Generator {
       const centred = multiply(plus(this.#bits(shape), 0.5), 2 ** -24);
       const x = plus(multiply(centred, high - low), low);
       const value = plus(multiply(inverseErf(x), std * Math.SQRT2), mean);
-      return run('clamp', [value], { min, max });
+      return turn('clamp', [value], { min, max });
     });
   }
 
@@ -142,15 +149,15 @@ export class Generator {
   bernoulli(shape: Shape, p: number, options: DrawOptions = {}): Tensor {
     if (!(p >= 0 && p <= 1)) throw new DataError(`bernoulli: p must lie in [0, 1], got ${p}`);
     return this.#compute(options.backend, () => {
-      const below = run('less', [this.#bits(shape), number(p * 2 ** 24)], {});
-      return run('cast', [below], { dtype: 'float32' });
+      const below = turn('less', [this.#bits(shape), number(p * 2 ** 24)], {});
+      return turn('cast', [below], { dtype: 'float32' });
     });
   }
 
   /** Whole numbers in [0, 2^24) as float32, which holds them exactly. */
   #bits(shape: Shape): Tensor {
     const key = fromHost({ shape: [2], dtype: 'int32' }, this.nextKey());
-    return run('cast', [run('randomBits', [key], { shape })], { dtype: 'float32' });
+    return turn('cast', [run('randomBits', [key], { shape })], { dtype: 'float32' });
   }
 
   #compute(backend: Backend | undefined, f: () => Tensor): Tensor {
@@ -174,12 +181,21 @@ function floatBelow(value: number): number {
   return float[0]!;
 }
 
+/** The op's first input becomes its output: a draw needs no more memory than a few times the tensor drawn. */
+function turn<K extends OpName>(
+  op: K,
+  inputs: readonly Tensor[],
+  attributes: OpAttributes[K],
+): Tensor {
+  return run(op, inputs, attributes, { donate: [0] });
+}
+
 function plus(a: Tensor, b: number): Tensor {
-  return run('add', [a, number(b)], {});
+  return turn('add', [a, number(b)], {});
 }
 
 function multiply(a: Tensor, b: number): Tensor {
-  return run('mul', [a, number(b)], {});
+  return turn('mul', [a, number(b)], {});
 }
 
 /** Error function by its series near 0 and a continued fraction beyond; accurate to float64's last digits. */
@@ -215,11 +231,12 @@ function inverseErf(x: Tensor): Tensor {
     coefficients
       .slice(1)
       .reduce(
-        (sum, coefficient) => plus(run('mul', [sum, w], {}), coefficient),
-        run('add', [multiply(w, 0), number(coefficients[0]!)], {}),
+        (sum, coefficient) => plus(turn('mul', [sum, w], {}), coefficient),
+        plus(run('mul', [w, number(0)], {}), coefficients[0]!),
       );
-  const w = multiply(run('log1p', [multiply(run('square', [x], {}), -1)], {}), -1);
-  const central = horner(CENTRAL, plus(w, -2.5));
-  const tail = horner(TAIL, plus(run('sqrt', [w], {}), -3));
-  return run('mul', [x, run('select', [run('less', [w, number(5)], {}), central, tail], {})], {});
+  const w = multiply(turn('log1p', [multiply(run('square', [x], {}), -1)], {}), -1);
+  const near = run('less', [w, number(5)], {});
+  const central = horner(CENTRAL, run('add', [w, number(-2.5)], {}));
+  const tail = horner(TAIL, plus(turn('sqrt', [w], {}), -3));
+  return turn('mul', [x, run('select', [near, central, tail], {})], {});
 }

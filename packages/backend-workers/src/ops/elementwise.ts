@@ -105,6 +105,11 @@ function broadcast(p: Planning, count: number): Broadcast {
   return { order, shape: lengths, operands };
 }
 
+/** Those of `inputs` that are read element by element. A uniform one is read at its first, which an output must not replace. */
+function walked(p: Planning, ...inputs: readonly number[]): readonly number[] {
+  return inputs.filter((i) => !p.inputs[i]!.storage.uniform);
+}
+
 function contiguous(lengths: readonly number[]): number[] {
   let stride = 1;
   const strides = lengths.map(() => 0);
@@ -143,7 +148,7 @@ function binary(op: (typeof binaryOps)[number]): Planner<BinaryOp> {
     }
     const { order, shape, operands } = broadcast(p, count);
     const [a, b] = operands as [Operand, Operand];
-    const y = p.output(order, 0, 1);
+    const y = p.output(order, ...walked(p, 0, 1));
     const dtype = p.outputs[0]!.dtype as 'float32' | 'int32';
     planBinary(p.encoder, { op, dtype, shape, a, b, y });
   };
@@ -183,7 +188,7 @@ export const elementwise: Planners = {
     }
     const { order, shape, operands } = broadcast(p, count);
     const [condition, a, b] = operands as [Operand, Operand, Operand];
-    const y = p.output(order, 1, 2);
+    const y = p.output(order, ...walked(p, 1, 2));
     planSelect(p.encoder, { dtype: p.outputs[0]!.dtype, shape, condition, a, b, y });
   },
 
