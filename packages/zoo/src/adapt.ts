@@ -12,7 +12,10 @@ import { modelInfo } from './create.ts';
 export async function resetHead(
   model: Module,
   head: string,
-  { numClasses, generator }: { readonly numClasses: number; readonly generator?: Generator },
+  {
+    numClasses,
+    generator,
+  }: { readonly numClasses: number; readonly generator?: Generator | undefined },
 ): Promise<void> {
   const path = model.namedModules().has(head) ? head : (await modelInfo(head)).head;
   const old = model.moduleAt(path);

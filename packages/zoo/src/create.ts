@@ -5,6 +5,7 @@ import type { Module } from '@convoke/nn';
 
 import type { Architecture, BuildOptions, InputFacts } from './architecture.ts';
 import { families } from './families.ts';
+import type { PretrainedWeights } from './pretrained/weights.ts';
 
 export interface CreateOptions extends Partial<BuildOptions> {
   /** Where parameters live. Default: the current backend. */
@@ -26,6 +27,8 @@ export interface ModelInfo {
   /** Path of the classifier, and of the convolution that sees the image. */
   readonly head: string;
   readonly stem: string;
+  /** Published weights, for `loadPretrained`. */
+  readonly pretrained: readonly PretrainedWeights[];
 }
 
 // Options of families differ; what is asked of them here is the same.
@@ -86,6 +89,7 @@ export async function listModels(filter = ''): Promise<string[]> {
 export async function modelInfo(name: string): Promise<ModelInfo> {
   const { architecture, variant } = await find(name);
   const facts = architecture.variants[variant]!;
+  const { listPretrained } = await import('./pretrained/catalogue.ts');
   return {
     name: variant,
     family: architecture.family,
@@ -97,6 +101,7 @@ export async function modelInfo(name: string): Promise<ModelInfo> {
     numClasses: facts.numClasses ?? architecture.numClasses ?? 1000,
     head: facts.head ?? architecture.head,
     stem: facts.stem ?? architecture.stem,
+    pretrained: listPretrained({ model: variant }),
   };
 }
 

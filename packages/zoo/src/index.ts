@@ -18,3 +18,21 @@ export {
   type ModelInfo,
 } from './create.ts';
 export { adaptInputChannels, freezeUpTo, resetHead } from './adapt.ts';
+export {
+  findPretrained,
+  listPretrained,
+  registerPretrained,
+  type PretrainedFilter,
+} from './pretrained/catalogue.ts';
+export {
+  loadPretrained,
+  type LoadedWeights,
+  type LoadPretrainedOptions,
+} from './pretrained/load.ts';
+export {
+  needsAcceptance,
+  type ClassSet,
+  type Licences,
+  type PretrainedWeights,
+  type WeightsOrigin,
+} from './pretrained/weights.ts';
