@@ -237,12 +237,16 @@ describe('readGoldenFile', () => {
   });
 
   it('gives the inputs of a network and pictures as cases, for runners that know them', async () => {
-    const network = { arch: 'lenet', gain: 2, state_dict: [], cases: [{ input: {} }, {}] };
-    const { cases, skipped } = await readGoldenFile('f.json', bytesOf(network));
+    const attrs = { arch: 'lenet', gain: 2 };
+    const network = { ...attrs, state_dict: [], cases: [{ input: {} }, {}] };
+    const train = { losses: [1] };
+    const file = bytesOf({ ...network, aux: null, train });
+    const { cases, skipped } = await readGoldenFile('f.json', file);
     expect(skipped).toEqual([]);
-    expect(cases.map(({ id, attrs }) => [id, attrs])).toEqual([
-      ['lenet/0', { arch: 'lenet', gain: 2 }],
-      ['lenet/1', { arch: 'lenet', gain: 2 }],
+    expect(cases).toEqual([
+      { id: 'lenet/0', attrs, network: { input: {} } },
+      { id: 'lenet/1', attrs, network: {} },
+      { id: 'lenet/train', attrs, network: train },
     ]);
     const picture = { id: 'resize/0', op: 'resize', attrs: {}, input: { u8_b64: 'AA==' } };
     const pictures = await readGoldenFile('f.json', bytesOf({ cases: [picture] }));

@@ -66,9 +66,13 @@ function skip(id: string, reason: string): GoldenRow {
   return { id, status: 'skip', error: null, tolerance: null, reason };
 }
 
+/** What a file may hold of a network besides its outputs at evaluation. */
+const NETWORK_PARTS = ['aux', 'frozen_bn', 'train'];
+
 /**
- * Reads a golden file of ops, pictures, or inputs of a network (whose cases are called ARCH/0, ARCH/1, ...). Throws a DataError
- * that names the file where it is damaged; a sound file of another kind gives no cases, and says so in `skipped`.
+ * Reads a golden file of ops, pictures, or a network (whose cases are called ARCH/0, ARCH/1, ..., ARCH/aux, ARCH/frozen_bn and
+ * ARCH/train). Throws a DataError that names the file where it is damaged; a sound file of another kind gives no cases, and says
+ * so in `skipped`.
  */
 export async function readGoldenFile(
   name: string,
@@ -81,11 +85,12 @@ export async function readGoldenFile(
   const cases: GoldenCase[] = [];
   const skipped: GoldenRow[] = [];
   const arch = content['arch'];
+  const isNetwork = typeof arch === 'string' && Array.isArray(content['state_dict']);
+  const attrs = { arch, gain: content['gain'] };
   for (const [i, entry] of content['cases'].entries()) {
     const id = isObject(entry) && typeof entry['id'] === 'string' ? entry['id'] : `${name}#${i}`;
-    if (typeof arch === 'string' && Array.isArray(content['state_dict'])) {
-      // One network with several inputs: each is a case, for whoever knows networks.
-      const attrs = { arch, gain: content['gain'] };
+    if (isNetwork) {
+      // Each input of a network is a case, for whoever knows networks.
       cases.push({ id: `${arch}/${i}`, attrs, network: entry });
     } else if (!isObject(entry)) {
       skipped.push(skip(id, 'no op case: it is no object'));
@@ -94,6 +99,10 @@ export async function readGoldenFile(
       if (reason === null) cases.push(entry as unknown as GoldenCase);
       else skipped.push(skip(id, reason));
     }
+  }
+  for (const part of isNetwork ? NETWORK_PARTS : []) {
+    const entry = content[part];
+    if (isObject(entry)) cases.push({ id: `${arch}/${part}`, attrs, network: entry });
   }
   return { name, cases, skipped };
 }

@@ -16,10 +16,13 @@ import type { Architecture } from '../../src/architecture.ts';
 export const backendNames = ['js', 'workers'] as const;
 
 /** Makes it the current backend. */
-export async function useBackend(name: (typeof backendNames)[number] = 'js'): Promise<Backend> {
+export async function useBackend(
+  name: (typeof backendNames)[number] = 'js',
+  options?: object,
+): Promise<Backend> {
   register(js);
   register(workers);
-  return await use(name);
+  return await use(name, options);
 }
 
 /** A network for 1000 classes of RGB images, in evaluation mode. */
