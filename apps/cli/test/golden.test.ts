@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL, fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 
 import { chromiumForTests, loadFixtures } from '@convoke/backend-testkit/node';
 import type { GoldenCase } from '@convoke/backend-testkit';
@@ -102,6 +102,59 @@ describe('convoke golden', () => {
     expect(printed).toMatch(/^SKIP w\/0: no known kind .*wavelet/m);
     expect(printed).toMatch(/^SKIP lenet\/0: no known kind/m);
     expect(printed).toContain('1 passed, 0 failed, 2 skipped');
+  });
+
+  it('compares a network in every part of its file', async () => {
+    const name = new URL(
+      '../../../packages/zoo/test/fixtures/zoo/lenet5_modern.json.gz',
+      import.meta.url,
+    );
+    const text = gunzipSync(await readFile(name)).toString();
+    const dir = await folderOf('network', { 'a.json': text });
+    const json = join(folder, 'network-report.json');
+    expect(await golden.run(['--dir', dir, '--backend', 'js', '--json', json])).toBe(0);
+    expect((await reportOf(json)).rows.map(({ id, status }) => [id, status])).toEqual([
+      ['lenet5_modern/0', 'pass'],
+      ['lenet5_modern/1', 'pass'],
+      ['lenet5_modern/train', 'pass'],
+    ]);
+    const wrong = JSON.parse(text) as { train: { lr: number } };
+    wrong.train.lr *= 1.01;
+    const other = await folderOf('wrong-network', { 'a.json': wrong });
+    expect(await golden.run(['--dir', other, '--backend', 'js'])).toBe(1);
+    expect(printed).toMatch(/^FAIL lenet5_modern\/train: loss after \d steps? is off/m);
+  });
+
+  it('reads checkpoints and compares them with their manifest, ONNX left out', async () => {
+    const dir = fileURLToPath(new URL('../../../packages/weights/test/fixtures/', import.meta.url));
+    const json = join(folder, 'checkpoints-report.json');
+    expect(await golden.run(['--dir', dir, '--backend', 'js', '--json', json])).toBe(0);
+    const { rows } = await reportOf(json);
+    expect(rows.map(({ id }) => id)).not.toContain('manifest.json');
+    const passed = rows.filter(({ status }) => status === 'pass').map(({ id }) => id);
+    expect(passed).toEqual(
+      expect.arrayContaining(['tiny.pth', 'mixed.safetensors', 'whole_module.pth', 'half.npy']),
+    );
+
+    const copy = await folderOf('checkpoints', {});
+    for (const name of ['manifest.json', 'tiny.pth', 'mixed.safetensors']) {
+      await copyFile(join(dir, name), join(copy, name));
+    }
+    await writeFile(join(copy, 'tiny.onnx'), 'not read');
+    const bytes = await readFile(join(copy, 'mixed.safetensors'));
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(join(copy, 'mixed.safetensors'), bytes);
+    expect(await golden.run(['--dir', copy, '--backend', 'js', '--json', json])).toBe(1);
+    const statuses = (await reportOf(json)).rows.map(({ id, status }) => [id, status]);
+    expect(statuses).toEqual([
+      ['mixed.safetensors', 'fail'],
+      ['tiny.onnx', 'skip'],
+      ['tiny.pth', 'pass'],
+    ]);
+    expect(printed).toMatch(/^SKIP tiny\.onnx: ONNX/m);
+    expect(await golden.run(['--dir', copy, '--backend', 'js', '--only', 'tiny*'])).toBe(0);
+    expect(await golden.run(['--dir', copy, '--backend', 'js', '--only', 'nowhere'])).toBe(1);
+    expect(complained).toContain("no case id matches --only 'nowhere'");
   });
 
   it('exits with 1 where nothing ran', async () => {

@@ -7,6 +7,7 @@ import { readGoldenFolder } from '@convoke/backend-testkit/node';
 
 import { oneOf, readOptions, UsageError, wholeNumber, type Command } from '../command.ts';
 import { runInBrowser } from '../golden/browser.ts';
+import { findCheckpoints, runCheckpoints } from '../golden/checkpoints.ts';
 import { writeReport } from '../golden/report.ts';
 import { runCases } from '../golden/session.ts';
 import { formatTable, type LabelledRow } from '../golden/table.ts';
@@ -15,7 +16,8 @@ const usage = `convoke golden: compare a backend with PyTorch's results
 
 Usage: convoke golden --dir DIR [OPTIONS]
 
-  --dir DIR           a folder of golden op cases, .json or .json.gz; what a file holds is told by its content
+  --dir DIR           a folder of golden files, .json or .json.gz, of ops, networks or pictures, or of checkpoints with
+                      a manifest.json; what a file holds is told by its content
   --backend NAME      the backend to check (default: the best available)
   --threads N         how many threads the backend may use (default: its own choice)
   --precision WORD    strict or fast: whether Winograd's rounding is admitted (default: strict)
@@ -69,15 +71,23 @@ async function run(args: readonly string[]): Promise<number> {
     precision: oneOf('precision', values.precision, ['strict', 'fast']),
   };
   const wanted = matcher(values.only);
-  const files = await readGoldenFolder(resolve(values.dir));
+  const dir = resolve(values.dir);
+  const checkpoints = await findCheckpoints(dir);
+  const files = (await readGoldenFolder(dir)).filter(
+    ({ name }) => name !== checkpoints?.manifestPath,
+  );
   const all = files.flatMap(({ cases }) => cases);
   const cases = all.filter(({ id }) => wanted(id));
   const skipped = files.flatMap((file) => file.skipped).filter(({ id }) => wanted(id));
+  const read = checkpoints
+    ? await runCheckpoints(dir, checkpoints.manifest, checkpoints.files.filter(wanted))
+    : [];
 
   const outcome = await (values.browser ? runInBrowser : runCases)(cases, request);
   for (const note of outcome.notes) process.stderr.write(`convoke golden: ${note}\n`);
   const labelled: LabelledRow[] = [
     ...outcome.rows.map((row, i) => ({ kind: labelOf(cases[i]!), row })),
+    ...read.map((row) => ({ kind: 'checkpoint', row })),
     ...skipped.map((row) => ({ kind: 'no op case', row })),
   ];
   const rows = labelled.map(({ row }) => row);
@@ -95,7 +105,9 @@ async function run(args: readonly string[]): Promise<number> {
   }
   if (count('pass') + count('fail') === 0) {
     const why =
-      values.only !== undefined && all.length > 0 && cases.length === 0
+      values.only !== undefined &&
+      all.length + (checkpoints?.files.length ?? 0) > 0 &&
+      rows.length === 0
         ? `no case id matches --only '${values.only}'`
         : `${values.dir} holds no case that could run`;
     process.stderr.write(`convoke golden: nothing ran: ${why}\n`);

@@ -13,7 +13,8 @@ const HEADINGS = ['op', 'cases', 'pass', 'fail', 'skip', 'worst error', 'toleran
 /** How much of the tolerance is used; above 1 is a failure, and a case that could not be computed is the worst of all. */
 function usage({ status, error, tolerance }: GoldenRow): number {
   if (status === 'skip') return -1;
-  if (error === null || tolerance === null) return Infinity;
+  // What was rightly refused gives no numbers.
+  if (error === null || tolerance === null) return status === 'pass' ? 0 : Infinity;
   return error === 0 ? 0 : error / tolerance;
 }
 
