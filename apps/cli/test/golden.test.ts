@@ -60,7 +60,7 @@ describe('convoke golden', () => {
     expect(rows.filter((row) => row.status !== 'pass')).toEqual([]);
     expect(rows.map(({ id }) => id)).toEqual(fixtures.map(({ id }) => id));
     expect(head).toMatchObject({ backend: 'js', threads: 1, precision: 'strict' });
-    expect(head.mode).toBeTypeOf('string');
+    expect(head.place).toBe(`node ${process.versions.node}`);
     expect(status).toBe(0);
     expect(printed).toMatch(/^conv2d +96 +96 +0 +0 /m);
     expect(printed).toMatch(/^optimizer SGD +7 +7 /m);
@@ -275,7 +275,8 @@ describe.skipIf(!(await chromiumForTests('golden cases in a browser')))(
       expect(outcome.rows.map(({ id }) => id)).toEqual(cases.map(({ id }) => id));
       expect(outcome.rows.filter(({ status }) => status !== 'pass')).toEqual([]);
       expect(outcome).toMatchObject({ backend: 'js', threads: 1, precision: 'strict' });
-      expect(outcome.mode).toMatch(/chromium \d/);
+      expect(outcome.mode).toMatch(/^plain JavaScript/);
+      expect(outcome.place).toMatch(/^chromium \d/);
       expect(outcome.notes).toHaveLength(1);
     });
 
@@ -296,8 +297,24 @@ describe.skipIf(!(await chromiumForTests('golden cases in a browser')))(
         backend: 'workers',
         threads: 2,
         precision: 'fast',
-        mode: expect.stringMatching(/^2 threads, .*shared memory.*chromium \d/),
+        mode: expect.stringMatching(/^2 threads, .*shared memory/),
+        place: expect.stringMatching(/^chromium \d/),
       });
+    });
+
+    it('pass on WebGL 2 through the built command', async () => {
+      const cases = pick('conv2d/1', 'batch_norm/', 'max_pool2d/1', 'optimizers/', 'schedules/1');
+      const dir = await folderOf('webgl2', { 'a.json': { cases } });
+      const json = join(folder, 'webgl2-report.json');
+      const { status, stderr } = await run(
+        ['golden', '--browser', '--dir', dir, '--json', json, '--backend', 'gpujs'],
+        folder,
+      );
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const { rows, ...head } = await reportOf(json);
+      expect(rows.map(({ id }) => id)).toEqual(cases.map(({ id }) => id));
+      expect(rows.filter((row) => row.status !== 'pass')).toEqual([]);
+      expect(head).toMatchObject({ backend: 'gpujs', mode: 'webgl2' });
     });
 
     it('report what goes wrong on the page', async () => {

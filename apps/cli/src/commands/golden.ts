@@ -94,14 +94,16 @@ async function run(args: readonly string[]): Promise<number> {
   const count = (status: GoldenRow['status']): number =>
     rows.filter((row) => row.status === status).length;
   if (rows.length > 0) process.stdout.write(`${formatTable(labelled)}\n\n`);
-  const { backend, threads, precision } = outcome;
-  const mode = outcome.mode ?? `node ${process.versions.node}`;
+  const { backend, mode, threads, precision, place = `node ${process.versions.node}` } = outcome;
+  const told = mode?.endsWith(precision)
+    ? [mode, place]
+    : [...(mode ? [mode] : []), place, precision];
   process.stdout.write(
-    `${backend} (${mode.endsWith(precision) ? mode : `${mode}, ${precision}`}): ` +
+    `${backend} (${told.join(', ')}): ` +
       `${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`,
   );
   if (values.json !== undefined) {
-    await writeReport(resolve(values.json), { backend, mode, threads, precision, rows });
+    await writeReport(resolve(values.json), { backend, mode, place, threads, precision, rows });
   }
   if (count('pass') + count('fail') === 0) {
     const why =

@@ -97,9 +97,7 @@ export async function runInBrowser(
       }
       if ('error' in result)
         throw new BackendError('backend-failed', `in Chromium: ${result.error}`);
-      const where = `chromium ${browser.version()}`;
-      const { outcome } = result;
-      return { ...outcome, mode: outcome.mode === null ? where : `${outcome.mode}, ${where}` };
+      return { ...result.outcome, place: `chromium ${browser.version()}` };
     } finally {
       await browser.close();
     }

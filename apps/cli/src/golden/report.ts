@@ -6,8 +6,10 @@ import { writeFileAtomic } from '@convoke/weights/node';
 
 export interface GoldenReport {
   readonly backend: string;
-  /** What distinguishes the instance, or where it ran. */
-  readonly mode: string;
+  /** What distinguishes the instance, as the backend tells it; null where there is nothing to tell. */
+  readonly mode: string | null;
+  /** What ran it: Node or a browser, with the version. */
+  readonly place: string;
   readonly threads: number;
   readonly precision: Precision;
   /** A row a case, of its worst tensor. `error` is null where it is no finite number; `reason` then tells why. */

@@ -23,6 +23,8 @@ export interface GoldenRequest {
 export interface GoldenOutcome {
   readonly backend: string;
   readonly mode: string | null;
+  /** The browser and its version; absent in Node. */
+  readonly place?: string;
   readonly threads: number;
   readonly precision: Precision;
   readonly rows: readonly GoldenRow[];
