@@ -4,7 +4,7 @@
  * torchvision's names and numbers.
  */
 
-import { add, scope, type Generator, type Tensor } from '@convoke/core';
+import { add, DataError, scope, type Generator, type Tensor } from '@convoke/core';
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
@@ -25,6 +25,7 @@ import {
 
 import { defineArchitecture, type Architecture, type BuildOptions } from '../architecture.ts';
 import { convNorm, makeDivisible } from '../blocks.ts';
+import { largestWithin, type Budget, type BudgetOptions, type Fitting } from '../budget.ts';
 
 /** Kind, expansion, kernel, stride, channels, layers. */
 type Row = readonly [
@@ -257,6 +258,8 @@ export const efficientnet: Architecture<Name> = defineArchitecture({
   build: (variant, options) => build(plans[variant], options),
 });
 
+export type { Budget, BudgetOptions, Fitting, Scaled } from '../budget.ts';
+
 export interface CompoundScaling {
   /** Factors of channels and of layers, and the side of images in pixels. */
   readonly width: number;
@@ -267,9 +270,11 @@ export interface CompoundScaling {
 
 /**
  * EfficientNet-B0 scaled by phi (section 3.3: depth 1.2^phi, width 1.1^phi, resolution 1.15^phi), any number from 0 on. The
- * published B1 to B7 are rounded by hand and differ slightly.
+ * published B1 to B7 are rounded by hand and differ slightly. Throws a DataError for other phi.
  */
 export function compoundScaling(phi: number): CompoundScaling {
+  if (!(phi >= 0 && phi < Infinity))
+    throw new DataError(`compoundScaling: phi must be a finite number of at least 0, got ${phi}`);
   const [width, depth] = [1.1 ** phi, 1.2 ** phi];
   return {
     width,
@@ -278,4 +283,16 @@ export function compoundScaling(phi: number): CompoundScaling {
     build: ({ numClasses = 1000, inChannels = 3, generator } = {}) =>
       build(scaled(width, depth, 0.2), { numClasses, inChannels, generator }),
   };
+}
+
+/**
+ * The largest compound scaling, phi in steps of 0.01, that keeps within a budget of parameters, multiply-adds or milliseconds,
+ * those measured here and now for one image. Throws a DataError where EfficientNet-B0 (phi 0) is too large already.
+ */
+export async function scaleToBudget(
+  budget: Budget,
+  options: BudgetOptions = {},
+): Promise<CompoundScaling & Fitting> {
+  const fitting = await largestWithin('scaleToBudget', compoundScaling, budget, options);
+  return { ...compoundScaling(fitting.phi), ...fitting };
 }
