@@ -36,3 +36,4 @@ export {
   type PretrainedWeights,
   type WeightsOrigin,
 } from './pretrained/weights.ts';
+export type { EmbeddedWeights } from './embedded-weights.ts';
