@@ -13,7 +13,7 @@ import { parseSafetensors, toHostTensors } from '@convoke/weights';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import type { EmbeddedWeights } from '../src/embedded-weights.ts';
-import { createModel } from '../src/index.ts';
+import { createModel, loadPretrained } from '../src/index.ts';
 import { lenet5FashionMnist } from '../src/weights/lenet5-fashion-mnist.ts';
 import { lenet5Mnist } from '../src/weights/lenet5-mnist.ts';
 
@@ -42,13 +42,27 @@ async function accuracyOn(images: string, weights: EmbeddedWeights): Promise<num
 describe.each([
   ['lenet5-mnist', lenet5Mnist],
   ['lenet5-fashion-mnist', lenet5FashionMnist],
-])('%s', (_, weights) => {
+])('%s', (name, weights) => {
   it('has 16 bits a weight and a name a class', () => {
     const { tensors } = parseSafetensors(weights.bytes());
     const stored = [...tensors.values()];
     expect(new Set(stored.map(({ dtype }) => dtype))).toEqual(new Set(['float16']));
     expect(stored.reduce((sum, { data }) => sum + data.length, 0)).toBe(61_706);
     expect(weights.classNames).toHaveLength(10);
+  });
+
+  it('is in the catalogue, with the same statistics and accuracy', async () => {
+    const tag = name.replace('lenet5', 'convoke').replaceAll('-', '_');
+    const { model, weights: entry } = await loadPretrained(weights.architecture, { tag });
+    const { mean, std, accuracy } = weights;
+    expect(entry.preprocess).toMatchObject({ mean: [mean], std: [std] });
+    expect(entry.top1).toBeCloseTo(100 * accuracy, 9);
+    const { tensors } = parseSafetensors(weights.bytes());
+    const bias = tensors.get('fc3.bias')!;
+    expect(await model.stateDict().get('fc3.bias')!.data()).toEqual(
+      toHostTensors(new Map([['fc3.bias', bias]])).get('fc3.bias')!.data,
+    );
+    model.dispose();
   });
 });
 

@@ -4,11 +4,12 @@ import { DataError } from '@convoke/core';
 
 import { cifar } from './cifar.ts';
 import { keras } from './keras.ts';
+import { lenets } from './lenet5.ts';
 import { timm } from './timm.ts';
 import { torchvision } from './torchvision.ts';
 import type { PretrainedWeights } from './weights.ts';
 
-const known: PretrainedWeights[] = [...torchvision, ...timm, ...cifar, ...keras];
+const known: PretrainedWeights[] = [...torchvision, ...timm, ...cifar, ...keras, ...lenets];
 
 export interface PretrainedFilter {
   /** Name of the network, not of an alias. */
