@@ -6,7 +6,7 @@
 
 import { madd } from './simd';
 
-/** A constant in all lanes. */
+/** A constant in all lanes. The build makes it a load from a table (codegen/constants.mjs). */
 // @ts-ignore: decorator
 @inline
 export function c(x: f32): v128 {
@@ -33,6 +33,7 @@ const LN2_LOW: f32 = -2.12194440054690583e-4;
 /** Adding it leaves a whole number in the low bits of the sum. */
 const MAGIC: f32 = 12582912.0;
 const MAGIC_BITS: i32 = 0x4b400000;
+const BIASED_MAGIC: f32 = 12583039.0;
 
 /** (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, to 2e-8 of e^r - 1. */
 // @ts-ignore: decorator
@@ -67,6 +68,20 @@ function expOfSum(x: v128, low: v128): v128 {
 @inline
 export function exp(x: v128): v128 {
   return expOfSum(f32x4.pmax(f32x4.pmin(x, c(89)), c(-104)), c(0));
+}
+
+/** e^x for x <= 0 as `exp` has it, but 0 where that is below 2^-126: half the work. NaN stays. */
+// @ts-ignore: decorator
+@inline
+export function expBelow(x: v128): v128 {
+  // The bias in the magic number makes the low bits of the sum the exponent field.
+  const shifted = madd(x, c(LOG2_E), c(BIASED_MAGIC));
+  const n = f32x4.sub(shifted, c(BIASED_MAGIC));
+  let r = madd(n, c(-LN2_HIGH), x);
+  r = madd(n, c(-LN2_LOW), r);
+  const p = f32x4.add(madd(f32x4.mul(r, r), expTail(r), r), c(1));
+  const power = f32x4.mul(p, i32x4.shl(shifted, 23));
+  return v128.andnot(power, f32x4.lt(x, c(-87.33654)));
 }
 
 /** e^x - 1 for x <= 0, to 1.6 ulp. */

@@ -2,7 +2,7 @@
 // the loss that is fused with it. Sums of exponentials are kept in float64. A maximum that is infinite or NaN gives NaN.
 
 import { storeLanes } from './lanes';
-import { exp, log } from './math';
+import { exp, expBelow, log } from './math';
 import { firstLanes } from './tails';
 import { fail, scratch } from './thread';
 
@@ -23,30 +23,53 @@ function highHalf(v: v128): v128 {
   return f64x2.promote_low_f32x4(i64x2.shuffle(v, v, 1, 1));
 }
 
+/** The largest element in all lanes. NaN is passed over: the exponentials will not. */
 function largest(x: usize, length: i32): v128 {
   const lowest = f32x4.splat(-Infinity);
   let m0 = lowest;
   let m1 = lowest;
+  let m2 = lowest;
+  let m3 = lowest;
   let n = length;
-  for (; n >= 8; n -= 8, x += 32) {
-    m0 = f32x4.max(m0, v128.load(x));
-    m1 = f32x4.max(m1, v128.load(x, 16));
+  for (; n >= 16; n -= 16, x += 64) {
+    m0 = f32x4.pmax(m0, v128.load(x));
+    m1 = f32x4.pmax(m1, v128.load(x, 16));
+    m2 = f32x4.pmax(m2, v128.load(x, 32));
+    m3 = f32x4.pmax(m3, v128.load(x, 48));
   }
   for (; n > 0; n -= 4, x += 16) {
-    m0 = f32x4.max(m0, v128.bitselect(v128.load(x), lowest, firstLanes(n)));
+    m0 = f32x4.pmax(m0, v128.bitselect(v128.load(x), lowest, firstLanes(n)));
   }
-  return f32x4.splat(largestLane(f32x4.max(m0, m1)));
+  return f32x4.splat(largestLane(f32x4.pmax(f32x4.pmax(m0, m1), f32x4.pmax(m2, m3))));
 }
 
-/** Sum of e^(x - most); with `y` the exponentials are left there. */
+/**
+ * Sum of e^(x - most). What is left in `y`, the exponentials or the differences, is in the cache for the pass that follows.
+ * Of 16 neighbours each lane adds its four in float32, and these sums are added in float64.
+ */
 // @ts-ignore: decorator
 @inline
-function sumOfPowers(x: usize, y: usize, length: i32, most: v128, stores: bool): f64 {
+function sumOfPowers(x: usize, y: usize, length: i32, most: v128, logarithm: bool): f64 {
   let s0 = f64x2.splat(0);
   let s1 = f64x2.splat(0);
-  for (let n = length; n > 0; n -= 4, x += 16, y += 16) {
-    const power = v128.and(exp(f32x4.sub(v128.load(x), most)), firstLanes(n));
-    if (stores) storeLanes(y, power, n);
+  let n = length;
+  for (; n >= 16; n -= 16, x += 64, y += 64) {
+    const d0 = f32x4.sub(v128.load(x), most), p0 = expBelow(d0);
+    const d1 = f32x4.sub(v128.load(x, 16), most), p1 = expBelow(d1);
+    const d2 = f32x4.sub(v128.load(x, 32), most), p2 = expBelow(d2);
+    const d3 = f32x4.sub(v128.load(x, 48), most), p3 = expBelow(d3);
+    v128.store(y, logarithm ? d0 : p0);
+    v128.store(y, logarithm ? d1 : p1, 16);
+    v128.store(y, logarithm ? d2 : p2, 32);
+    v128.store(y, logarithm ? d3 : p3, 48);
+    const power = f32x4.add(f32x4.add(p0, p1), f32x4.add(p2, p3));
+    s0 = f64x2.add(s0, f64x2.promote_low_f32x4(power));
+    s1 = f64x2.add(s1, highHalf(power));
+  }
+  for (; n > 0; n -= 4, x += 16, y += 16) {
+    const difference = f32x4.sub(v128.load(x), most);
+    const power = v128.and(expBelow(difference), firstLanes(n));
+    storeLanes(y, logarithm ? difference : power, n);
     s0 = f64x2.add(s0, f64x2.promote_low_f32x4(power));
     s1 = f64x2.add(s1, highHalf(power));
   }
@@ -65,23 +88,29 @@ export function softmax(a: usize, chunk: i32): void {
   let x = <usize>load<u32>(a) + <usize>first * bytes;
   let y = <usize>load<u32>(a, 4) + <usize>first * bytes;
   for (let line = first; line < end; line++, x += bytes, y += bytes) {
-    const sum = sumOfPowers(x, y, length, largest(x, length), true);
+    const sum = sumOfPowers(x, y, length, largest(x, length), false);
     const scale = f32x4.splat(<f32>(1 / sum));
-    for (let n = length, at = y; n > 0; n -= 4, at += 16) {
-      storeLanes(at, f32x4.mul(v128.load(at), scale), n);
+    let at = y;
+    let n = length;
+    for (; n >= 8; n -= 8, at += 32) {
+      v128.store(at, f32x4.mul(v128.load(at), scale));
+      v128.store(at, f32x4.mul(v128.load(at, 16), scale), 16);
     }
+    for (; n > 0; n -= 4, at += 16) storeLanes(at, f32x4.mul(v128.load(at), scale), n);
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function logSoftmaxLine(x: usize, y: usize, length: i32): void {
-  const most = largest(x, length);
-  const sum = sumOfPowers(x, 0, length, most, false);
+  const sum = sumOfPowers(x, y, length, largest(x, length), true);
   const shift = log(f32x4.splat(<f32>sum));
-  for (let n = length; n > 0; n -= 4, x += 16, y += 16) {
-    storeLanes(y, f32x4.sub(f32x4.sub(v128.load(x), most), shift), n);
+  let n = length;
+  for (; n >= 8; n -= 8, y += 32) {
+    v128.store(y, f32x4.sub(v128.load(y), shift));
+    v128.store(y, f32x4.sub(v128.load(y, 16), shift), 16);
   }
+  for (; n > 0; n -= 4, y += 16) storeLanes(y, f32x4.sub(v128.load(y), shift), n);
 }
 
 // @kernel
@@ -126,13 +155,13 @@ function columns(a: usize, chunk: i32, logarithm: bool): void {
     for (let i = 0, row = x; i < length; i++, row += stride) {
       for (let j = 0; j < width; j += 4) {
         const at = <usize>j << 2;
-        v128.store(maxima + at, f32x4.max(v128.load(maxima + at), v128.load(row + at)));
+        v128.store(maxima + at, f32x4.pmax(v128.load(maxima + at), v128.load(row + at)));
       }
     }
     for (let i = 0, row = x, to = y; i < length; i++, row += stride, to += stride) {
       for (let j = 0; j < width; j += 4) {
         const at = <usize>j << 2;
-        const power = exp(f32x4.sub(v128.load(row + at), v128.load(maxima + at)));
+        const power = expBelow(f32x4.sub(v128.load(row + at), v128.load(maxima + at)));
         if (!logarithm) storeLanes(to + at, power, width - j);
         const sum = sums + 2 * at;
         v128.store(sum, f64x2.add(v128.load(sum), f64x2.promote_low_f32x4(power)));

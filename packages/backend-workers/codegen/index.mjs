@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 
 import asc from 'assemblyscript/asc';
 
+import { tabulateConstants } from './constants.mjs';
 import { pack } from './pack.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -135,7 +136,8 @@ function heapBase(binary) {
   return exports.heapBase() >>> 0;
 }
 
-const sources = new Map([...handWritten(), ...(await generated())]);
+const written = new Map([...handWritten(), ...(await generated())]);
+const sources = new Map([...written].map(([path, source]) => [path, tabulateConstants(source)]));
 const kernels = findKernels(sources);
 sources.set('assembly/generated/table.ts', tableSource(kernels));
 const numbers = Object.fromEntries([...kernels.keys()].map((name, number) => [name, number]));

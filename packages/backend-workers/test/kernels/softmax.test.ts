@@ -76,6 +76,22 @@ describe.each<Build>(['fma', 'base'])('build %s', (build) => {
     }
   });
 
+  it('keeps small probabilities to a few units in the last place, and takes those below 2^-126 for 0', () => {
+    const harness = new KernelHarness({ build });
+    const length = 2000;
+    // The largest is 0, far from where a row begins or ends.
+    const x = Float32Array.from({ length }, (_, i) => -Math.abs(i - 777.25) / 9 + 0.25 / 9);
+    x[3] = -Infinity;
+    const y = harness.allocate(x.byteLength);
+    planSoftmax(harness, { op: 'softmax', shape: [1, length], axis: 1, x: harness.put(x), y });
+    const exact = naive('softmax', x, [1, length, 1]);
+    const small = exact.map((value, i) => (x[i]! < -87.33655 ? 0 : value));
+    const result = harness.f32(y, length);
+    expect(result[3]).toBe(0);
+    expect(small.filter((value) => value > 0 && value < 2 ** -120).length).toBeGreaterThan(20);
+    expect(mismatch(result, small, (value) => value * 2 ** -21 + 2 ** -149)).toBeNull();
+  });
+
   it('takes the cross-entropy of the class of each row, and its gradient', () => {
     const harness = new KernelHarness({ build });
     fc.assert(
