@@ -1,7 +1,14 @@
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/golden.ts', 'src/architectures/*.ts', 'src/weights/*.ts'],
+  entry: [
+    'src/index.ts',
+    'src/node.ts',
+    'src/browser.ts',
+    'src/golden.ts',
+    'src/architectures/*.ts',
+    'src/weights/*.ts',
+  ],
   format: 'esm',
   target: 'es2023',
   platform: 'neutral',

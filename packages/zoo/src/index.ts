@@ -18,6 +18,7 @@ export {
   type ModelInfo,
 } from './create.ts';
 export { adaptInputChannels, freezeUpTo, resetHead } from './adapt.ts';
+export { classNames } from './pretrained/class-names.ts';
 export {
   findPretrained,
   listPretrained,

@@ -1,6 +1,14 @@
 // Published weights into a network: fetched, checked, mapped, and made to fit other numbers of channels and classes.
 
-import { createMeta, currentBackend, DataError, type Backend, type Generator } from '@convoke/core';
+import {
+  createMeta,
+  currentBackend,
+  DataError,
+  type Backend,
+  type Data,
+  type Generator,
+  type Spec,
+} from '@convoke/core';
 import type { Module } from '@convoke/nn';
 import {
   mapWeights,
@@ -8,6 +16,7 @@ import {
   WeightsError,
   type HostTensor,
   type MapReport,
+  type WeightsFile,
 } from '@convoke/weights';
 import { fetchWeights, type FetchedWeights, type FetchOptions } from '@convoke/weights/hub';
 
@@ -39,7 +48,7 @@ export interface LoadedWeights {
   /** In evaluation mode. */
   readonly model: Module;
   readonly weights: PretrainedWeights;
-  /** What the bytes were compared with and where they are; null for embedded weights. */
+  /** What the bytes were compared with and where they are; null for weights that were not fetched. */
   readonly file: FetchedWeights | null;
   readonly report: MapReport;
 }
@@ -60,15 +69,17 @@ function expectAcceptance(weights: PretrainedWeights): void {
 const withoutData = (name: string, options: CreateOptions): Promise<Module> =>
   createModel(name, { ...options, backend: createMeta() });
 
-/** The file's tensor as the model's slot of that name wants it. */
+/** The file's tensor as the model's slot of that name wants it. Halved checkpoints have counts of batches as floats too. */
 function fitted(
   name: string,
   tensor: HostTensor,
-  wanted: readonly number[],
+  { shape, dtype }: Spec,
   { name: model, stem }: ModelInfo,
-): HostTensor {
-  if (String(tensor.shape) === String(wanted)) return tensor;
-  if (name === `${stem}.weight`) return adaptInputChannels(tensor, wanted[1]!);
+): Data {
+  if (tensor.dtype !== dtype)
+    return dtype === 'int32' ? Int32Array.from(tensor.data) : Float32Array.from(tensor.data);
+  if (String(tensor.shape) === String(shape)) return tensor.data;
+  if (name === `${stem}.weight`) return adaptInputChannels(tensor, shape[1]!).data;
   throw new DataError(
     `loadPretrained: '${name}' of ${model} depends on the number of channels too; only the first convolution's weights can be adapted`,
   );
@@ -85,6 +96,26 @@ async function classifiersOf(
     ([key, { shape }]) => String(shape) !== String(other.get(key)?.shape),
   );
   return [...new Set(changed.map(([key]) => key.slice(0, key.lastIndexOf('.'))))];
+}
+
+/** The weights' file, fetched first where it is on the web. */
+async function open(
+  { model, tag, origin }: PretrainedWeights,
+  hub: FetchOptions,
+): Promise<{ readonly file: FetchedWeights | null; readonly opened: WeightsFile }> {
+  const { signal } = hub;
+  if (origin.kind === 'file') return { file: null, opened: await origin.open() };
+  if (origin.kind === 'embedded') {
+    const name = `the weights '${tag}' of ${model}`;
+    return { file: null, opened: await openWeights(await origin.load(), { file: name, signal }) };
+  }
+  const file = await fetchWeights(origin.reference, {
+    ...hub,
+    sha256: origin.sha256 ?? undefined,
+    size: origin.size ?? undefined,
+  });
+  const opened = await openWeights(await file.blob(), { file: file.source, signal });
+  return { file, opened };
 }
 
 /**
@@ -114,19 +145,7 @@ export async function loadPretrained(
       ? []
       : await classifiersOf(model, weights.model, { ...published, inChannels, numClasses });
 
-  const file =
-    weights.origin.kind === 'hub'
-      ? await fetchWeights(weights.origin.reference, {
-          ...hub,
-          sha256: weights.origin.sha256 ?? undefined,
-          size: weights.origin.size ?? undefined,
-        })
-      : null;
-  const bytes = weights.origin.kind === 'embedded' ? await weights.origin.load() : null;
-  const opened = await openWeights(bytes ?? (await file!.blob()), {
-    file: file?.source ?? `the weights '${weights.tag}' of ${weights.model}`,
-    signal: options.signal,
-  });
+  const { file, opened } = await open(weights, hub);
   try {
     const { tensors, report } = await mapWeights(
       opened,
@@ -134,8 +153,8 @@ export async function loadPretrained(
       weights.mapping,
     );
     for (const [key, slot] of model.stateDict()) {
-      const value = fitted(key, tensors.get(key)!, slot.shape, info);
-      slot.moveTo(backend, backend.upload(slot.spec, value.data));
+      const data = fitted(key, tensors.get(key)!, slot.spec, info);
+      slot.moveTo(backend, backend.upload(slot.spec, data));
       tensors.delete(key);
     }
     for (const path of classifiers) await resetHead(model, path, { numClasses, generator });

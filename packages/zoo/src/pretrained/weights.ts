@@ -2,7 +2,7 @@
 // pictures. Facts only: what is not known is null.
 
 import type { Preprocess } from '@convoke/image';
-import type { MapOptions } from '@convoke/weights';
+import type { MapOptions, WeightsFile } from '@convoke/weights';
 
 /** Where the bytes are. */
 export type WeightsOrigin =
@@ -21,6 +21,12 @@ export type WeightsOrigin =
       readonly kind: 'embedded';
       /** The file, of any format that `@convoke/weights` reads. */
       load(): Promise<Uint8Array>;
+    }
+  | {
+      /** A file of one's own, with the names or the preprocessing of published weights. */
+      readonly kind: 'file';
+      /** By `openWeights`; closed after use. */
+      open(): Promise<WeightsFile>;
     };
 
 /** SPDX identifiers where there is one. They are not the same thing, and often only the first is stated. */

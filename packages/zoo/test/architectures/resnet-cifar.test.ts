@@ -23,8 +23,8 @@ it.each(['A-centred', 'B'] as const)(
     const own = [...model.stateDict()].map(([key, { shape }]) => [key, shape]);
     expect(own).toEqual(golden.state_dict);
     fillWithGolden(model, golden.gain, current());
-    for (const { name, error, tolerance } of await runGoldenCase(model, golden.cases[0]!))
-      expect(error, name).toBeLessThanOrEqual(tolerance);
+    const deviations = await runGoldenCase(model, golden.cases[0]!);
+    expect(deviations.filter(({ error, tolerance }) => !(error <= tolerance))).toEqual([]);
     model.dispose();
   },
 );
