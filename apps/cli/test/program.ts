@@ -18,9 +18,12 @@ export interface Running {
   readonly outcome: Promise<Outcome>;
 }
 
-export function start(args: readonly string[], cwd: string): Running {
+type Environment = Readonly<Record<string, string>>;
+
+export function start(args: readonly string[], cwd: string, env: Environment = {}): Running {
   const child = spawn(process.execPath, [program, ...args], {
     cwd,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -36,8 +39,8 @@ export function start(args: readonly string[], cwd: string): Running {
   return { child, outcome };
 }
 
-export function run(args: readonly string[], cwd: string): Promise<Outcome> {
-  return start(args, cwd).outcome;
+export function run(args: readonly string[], cwd: string, env?: Environment): Promise<Outcome> {
+  return start(args, cwd, env).outcome;
 }
 
 /** The object on the last line of standard output. */
