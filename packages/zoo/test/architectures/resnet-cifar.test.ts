@@ -23,7 +23,7 @@ it.each(['A-centred', 'B'] as const)(
     const own = [...model.stateDict()].map(([key, { shape }]) => [key, shape]);
     expect(own).toEqual(golden.state_dict);
     fillWithGolden(model, golden.gain, current());
-    const deviations = await runGoldenCase(model, golden.cases[0]!);
+    const deviations = await runGoldenCase(model, golden.cases[0]!, 'fast');
     expect(deviations.filter(({ error, tolerance }) => !(error <= tolerance))).toEqual([]);
     model.dispose();
   },
