@@ -134,6 +134,9 @@ describe.each(packageNames)('@convoke/%s, packed and installed alone', (folder) 
     });
     expect(output.trim(), 'an example prints something').not.toBe('');
     for (const promised of promisesIn(example!)) expect(output).toContain(promised);
+    const modules = join(project, 'node_modules');
+    const others = readdirSync(modules).filter((name) => !name.startsWith('.'));
+    expect(others, 'what an installation brings besides our packages').toEqual(['@convoke']);
   });
 });
 

@@ -114,7 +114,7 @@ const kernelClasses: Readonly<Record<Mode, KernelClass>> = {
   webasm: gpujs.WebAssemblyKernel,
 };
 
-/** Whether gpu.js can work in this mode here. Where it tries to, it compiles kernels: under a policy without eval it throws. */
+/** Whether gpu.js can work in this mode here. To know, it compiles a few kernels, once, on contexts of its own that stay. */
 export function isSupported(mode: Mode): boolean {
   return kernelClasses[mode].isSupported;
 }

@@ -92,6 +92,10 @@ export class ArrayDevice implements Device {
     };
   }
 
+  isLost(): boolean {
+    return false;
+  }
+
   onLost(): void {
     // Plain memory is never lost.
   }

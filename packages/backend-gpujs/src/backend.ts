@@ -23,8 +23,7 @@ import {
   type Spec,
 } from '@convoke/backend-api';
 
-import type { Buffer, Device } from './device.ts';
-import { flatLayout } from './device.ts';
+import { contextLost, flatLayout, type Buffer, type Device } from './device.ts';
 import { KernelCache } from './kernel-cache.ts';
 import { Kit, type OpKernel, type Value } from './kernel.ts';
 import { kernels } from './kernels/index.ts';
@@ -143,6 +142,8 @@ export class GpujsBackend implements Backend {
     let results: readonly (Buffer | Storage)[];
     try {
       results = kernel(kit, handles, attributes, outputs);
+    } catch (error) {
+      throw this.#device.isLost() ? contextLost() : error;
     } finally {
       kit.finish();
     }
@@ -252,10 +253,7 @@ export class GpujsBackend implements Backend {
   }
 
   #lose(): void {
-    this.#lost = new BackendError(
-      'backend-lost',
-      "gpujs: the browser took the WebGL context away (the GPU was reset, or too many contexts are open), and all values with it; call await use('gpujs') again and upload them anew",
-    );
+    this.#lost = contextLost();
     for (const listener of this.#listeners) listener(this.#lost);
   }
 

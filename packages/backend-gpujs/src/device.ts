@@ -1,6 +1,8 @@
 // What kernels run on: buffers of float32 numbers, made by uploading or by a kernel. `gl.ts` keeps them in textures,
 // `arrays.ts` in plain memory for gpu.js's WebAssembly mode, which is no GPU.
 
+import { BackendError } from '@convoke/backend-api';
+
 import type { Source } from './adapter.ts';
 
 /** Columns and rows of a texture, and numbers in each texel: 1 in R32F, 4 in RGBA32F. */
@@ -47,8 +49,17 @@ export interface Device {
   /** Waits for what was called before. */
   sync(): Promise<void>;
   counts(): DeviceCounts;
+  /** Whether the browser took the context away. It tells by `onLost` only later, in an event. */
+  isLost(): boolean;
   onLost(listener: () => void): void;
   dispose(): void;
+}
+
+export function contextLost(): BackendError {
+  return new BackendError(
+    'backend-lost',
+    "gpujs: the browser took the WebGL context away (the GPU was reset, or too many contexts are open), and all values with it; call await use('gpujs') again and upload them anew",
+  );
 }
 
 /** The layout of `count` numbers one after another: rows of a power of two, so that indices split by shifts. */

@@ -4,7 +4,14 @@
 import { BackendError, DisposedError } from '@convoke/backend-api';
 
 import { Compiler, type GpuKernel, type GpuTexture, type Source } from './adapter.ts';
-import type { Buffer, Device, DeviceCounts, Kernel, Layout } from './device.ts';
+import {
+  contextLost,
+  type Buffer,
+  type Device,
+  type DeviceCounts,
+  type Kernel,
+  type Layout,
+} from './device.ts';
 import { functions } from './functions.ts';
 
 /** Textures that no buffer holds are kept up to this many bytes: making one costs more than drawing a small one. */
@@ -69,12 +76,13 @@ export type GlMode = 'webgl2' | 'webgl';
 
 /** A context without a visible canvas, or null. Its float textures can be drawn into. */
 export function createContext(mode: GlMode): GlContext | null {
+  // Chromium's switches that disable WebGL mean the document's canvases only: those have the say where there are any.
   const canvas =
-    typeof OffscreenCanvas === 'undefined'
-      ? typeof document === 'undefined'
+    typeof document === 'undefined'
+      ? typeof OffscreenCanvas === 'undefined'
         ? null
-        : document.createElement('canvas')
-      : new OffscreenCanvas(1, 1);
+        : new OffscreenCanvas(1, 1)
+      : document.createElement('canvas');
   const options = { alpha: false, depth: false, antialias: false };
   const gl = canvas?.getContext(mode, options) as WebGL2RenderingContext | null | undefined;
   if (!gl) return null;
@@ -249,12 +257,7 @@ export class GlDevice implements Device {
       if (this.#disposed) {
         throw new DisposedError('gpujs: the backend was disposed of while this was waited for');
       }
-      if (!fence || gl.isContextLost()) {
-        throw new BackendError(
-          'backend-lost',
-          "gpujs: the browser took the WebGL context away (the GPU was reset, or too many contexts are open), and all values with it; call await use('gpujs') again and upload them anew",
-        );
-      }
+      if (!fence || gl.isContextLost()) throw contextLost();
       const status = gl.clientWaitSync(fence, 0, 0);
       if (status === gl.ALREADY_SIGNALED || status === gl.CONDITION_SATISFIED) break;
       if (status === gl.WAIT_FAILED) {
@@ -272,6 +275,10 @@ export class GlDevice implements Device {
       textureBytes: this.#bytes + this.#pooledBytes,
       readBacks: this.#readBacks,
     };
+  }
+
+  isLost(): boolean {
+    return this.#gl.isContextLost();
   }
 
   onLost(listener: () => void): void {

@@ -12,17 +12,6 @@ export type RequestedMode = 'auto' | 'webgl2' | 'webgl' | 'webasm';
 
 const glModes: readonly GlMode[] = ['webgl2', 'webgl'];
 
-/** Why scripts may not be compiled here, or null. gpu.js makes functions of strings. */
-function whyNoEval(): string | null {
-  try {
-    // oxlint-disable-next-line no-new-func -- what gpu.js does, tried
-    void new Function('return 0');
-    return null;
-  } catch {
-    return "gpu.js makes functions of strings: the content security policy must allow 'unsafe-eval' in script-src";
-  }
-}
-
 const NO_GL =
   'there is no WebGL with float textures that can be drawn into (the browser or its settings disable it, or this is Node)';
 
@@ -45,8 +34,6 @@ function findGl(): Found | null {
 
 /** Whether there is a GPU mode. Creates nothing that lasts. */
 export function probe(): Promise<ProbeResult> {
-  const reason = whyNoEval();
-  if (reason !== null) return Promise.resolve({ available: false, reason });
   const found = findGl();
   return Promise.resolve(
     found
@@ -64,8 +51,6 @@ function unavailable(message: string): BackendError {
 
 /** The device of a mode, or of the best GPU mode for `auto`. Throws a BackendError that says what is missing. */
 export function openDevice(requested: RequestedMode): Device {
-  const reason = whyNoEval();
-  if (reason !== null) throw unavailable(reason);
   if (requested === 'webasm') {
     if (!isSupported('webasm')) throw unavailable('there is no WebAssembly here for mode webasm');
     return new ArrayDevice();

@@ -23,11 +23,17 @@ interface Chromium {
   open(options?: { policy?: string; before?: () => void }): Promise<Tab>;
 }
 
-/** Tests that need Chromium; see `chromiumForTests` for where there is none. */
+/**
+ * Tests that need Chromium, on the page of `pages/PAGE.ts` (`kit` unless named); see `chromiumForTests` for where there is
+ * none.
+ */
 export async function describeInChromium(
   name: string,
   body: (browser: Chromium) => void,
-  flags: readonly string[] = CHROMIUM_FLAGS,
+  {
+    flags = CHROMIUM_FLAGS,
+    page: script = 'kit',
+  }: { flags?: readonly string[]; page?: string } = {},
 ): Promise<void> {
   const executablePath = await chromiumForTests(name);
   describe.skipIf(executablePath === null)(`Chromium: ${name}`, () => {
@@ -35,7 +41,7 @@ export async function describeInChromium(
     let site: Site;
     const closing: { close(): void }[] = [];
     beforeAll(async () => {
-      site = await Site.build();
+      site = await Site.build(script);
       browser = await chromium.launch({ executablePath: executablePath!, args: [...flags] });
     });
     afterAll(async () => {

@@ -1,4 +1,4 @@
-// The conformance kit in Chromium's WebGL 2, from a production build of the packages as they are published: a part of it that
+// The conformance kit in Chromium's WebGL 2 and WebGL 1, from a production build of the packages as they are published: a part of it that
 // takes half a minute in software. The whole is in test-slow/.
 
 import { expect, test } from 'vitest';
@@ -8,18 +8,24 @@ import { describeInChromium } from './chromium.ts';
 /** What a network is made of, and functions that the languages of GPUs have under names or with errors of their own. */
 const groups = ['matmul', 'relu', 'softmax', '(round|sin|cos)\\b'];
 
-await describeInChromium('the conformance kit on WebGL 2', (browser) => {
-  test.each(groups)('%s', async (only) => {
-    const { page } = await browser.open();
-    const { problems, cases } = await page.evaluate(async (pattern) => {
-      const { backend, testkit } = globalThis.kit;
-      return testkit.runConformance(backend.gpujs, {
-        only: new RegExp(pattern),
-        createOptions: { mode: 'webgl2' },
-        fixtures: `${location.origin}/fixtures/`,
-      });
-    }, only);
-    expect(problems).toEqual([]);
-    expect(cases.filter(({ status }) => status === 'passed').length).toBeGreaterThan(0);
-  });
+await describeInChromium('the conformance kit', (browser) => {
+  test.each(groups.flatMap((group) => [['webgl2', group] as const, ['webgl', group] as const]))(
+    'on %s: %s',
+    async (mode, only) => {
+      const { page } = await browser.open();
+      const { problems, cases } = await page.evaluate(
+        async ([wanted, pattern]) => {
+          const { backend, testkit } = globalThis.kit;
+          return testkit.runConformance(backend.gpujs, {
+            only: new RegExp(pattern),
+            createOptions: { mode: wanted },
+            fixtures: `${location.origin}/fixtures/`,
+          });
+        },
+        [mode, only] as const,
+      );
+      expect(problems).toEqual([]);
+      expect(cases.filter(({ status }) => status === 'passed').length).toBeGreaterThan(0);
+    },
+  );
 });

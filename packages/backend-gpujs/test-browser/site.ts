@@ -14,6 +14,7 @@ const packagesFolder = fileURLToPath(new URL('../..', import.meta.url));
 const PACKAGES = [
   'backend-api',
   'backend-gpujs',
+  'backend-js',
   'backend-testkit',
   'core',
   'nn',
@@ -35,14 +36,14 @@ export class Site {
     this.#folder = folder;
   }
 
-  /** Builds the page for production, minified. */
-  static async build(): Promise<Site> {
+  /** Builds `pages/PAGE.ts` for production, minified. */
+  static async build(page: string): Promise<Site> {
     const folder = await mkdtemp(join(tmpdir(), 'convoke-gpujs-'));
     const scope = join(folder, 'node_modules/@convoke');
     await mkdir(scope, { recursive: true });
     for (const name of PACKAGES)
       await symlink(join(packagesFolder, name), join(scope, name), 'dir');
-    const script = await readFile(new URL('./pages/kit.ts', import.meta.url), 'utf8');
+    const script = await readFile(new URL(`./pages/${page}.ts`, import.meta.url), 'utf8');
     await writeFile(join(folder, 'page.js'), stripTypeScriptTypes(script));
     await writeFile(join(folder, 'index.html'), HTML);
     await build({

@@ -1,0 +1,126 @@
+// How the backend comes to life on a page and ends: textures, a context that the browser takes away, what it leaves alone.
+
+import { CHROMIUM_FLAGS } from '@convoke/backend-testkit/node';
+import { beforeEach, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+
+import { describeInChromium } from './chromium.ts';
+import { trainAndCount, watchWebGl } from './textures.ts';
+
+await describeInChromium('gpujs on a page', (browser) => {
+  let page: Page;
+  beforeEach(async () => {
+    ({ page } = await browser.open({ before: watchWebGl }));
+  });
+
+  test('replaces no global when it is imported and used', async () => {
+    const added = await page.evaluate(async () => {
+      const { backend, core } = globalThis.kit;
+      const { GPU } = globalThis as { GPU?: unknown };
+      const gpu = await backend.createGpujs();
+      const names = Object.getOwnPropertyNames(globalThis);
+      gpu.dispose();
+      const native = String(GPU).includes('[native code]');
+      return [native, names.filter((name) => !globalThis.namesBefore.includes(name)), typeof core];
+    });
+    expect(added).toEqual([true, ['namesBefore', 'contexts', 'liveTextures', 'kit'], 'object']);
+  });
+
+  test('holds as many textures after 40 training steps as after 10, and none when disposed of', async () => {
+    const { textures, handles, left } = await page.evaluate(trainAndCount, [10, 20, 40]);
+    expect(textures[0]).toBeGreaterThan(10);
+    expect(textures).toEqual(textures.map(() => textures[0]));
+    expect(handles).toEqual(handles.map(() => handles[0]));
+    expect(left).toBe(0);
+  });
+
+  test('a context that is taken away fails the read that waits, and use() starts anew', async () => {
+    const outcome = await page.evaluate(async () => {
+      const { backend, core } = globalThis.kit;
+      core.register(backend.gpujs);
+      const lost = await core.use('gpujs');
+      const told = new Promise((resolve) => lost.onLost(({ code }) => resolve(code)));
+      const x = core.ones([64, 64]);
+      let y = x;
+      for (let i = 0; i < 20; i++) y = core.mul(core.matmul(y, x), 1 / 64);
+      const waiting = y.data().catch(({ code }: { code: string }) => code);
+      globalThis.contexts.at(-1)!.getExtension('WEBGL_lose_context')!.loseContext();
+      // The browser tells of the loss in an event, later.
+      const meanwhile = ((): string => {
+        try {
+          core.relu(core.sub(x, 0.5)).dispose();
+          return 'ran';
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      })();
+      const later = await y.data().catch(({ code }: { code: string }) => code);
+      const outcomes = [await waiting, await told, meanwhile, later];
+      x.dispose();
+      const fresh = await core.use('gpujs');
+      const sum = await core.sum(core.ones([10])).item();
+      return { outcomes, anew: fresh !== lost, mode: fresh.mode, sum };
+    });
+    expect(outcome).toEqual({
+      outcomes: ['backend-lost', 'backend-lost', 'backend-lost', 'backend-lost'],
+      anew: true,
+      mode: 'webgl2',
+      sum: 10,
+    });
+  });
+
+  test('says which mode it has, and what draws', async () => {
+    const listed = await page.evaluate(async () => {
+      const { backend, core } = globalThis.kit;
+      core.register(backend.gpujs);
+      const [before] = await core.list();
+      await core.use('gpujs', { mode: 'webgl' });
+      const [after] = await core.list();
+      return [before!.reason, after!.reason, after!.current];
+    });
+    expect(listed).toEqual([
+      expect.stringMatching(/^webgl2, .*SwiftShader.*no GPU/),
+      'webgl',
+      true,
+    ]);
+  });
+});
+
+await Promise.all(
+  [['--disable-3d-apis'], ['--disable-gpu', '--disable-software-rasterizer']].map(async (flags) =>
+    describeInChromium(
+      `without WebGL by ${flags.join(' ')}`,
+      (browser) => {
+        test('asking for gpujs is an error that says so, and the best backend is another', async () => {
+          const { page } = await browser.open();
+          const outcome = await page.evaluate(async () => {
+            const { backend, core, js } = globalThis.kit;
+            core.register(js);
+            core.register(backend.gpujs);
+            const asked = async (options?: object): Promise<unknown> =>
+              core
+                .use('gpujs', options)
+                .then(({ mode }) => mode)
+                .catch(({ code, message }: { code: string; message: string }) => ({
+                  code,
+                  message,
+                }));
+            const refused = [await asked(), await asked({ mode: 'webgl2' })];
+            const [listed] = await core.list();
+            const best = await core.best();
+            return { refused, listed, best: { name: best.backend.name, reason: best.reason } };
+          });
+          const reason = expect.stringMatching(/no WebGL with float textures.*disable it/);
+          const refusal = { code: 'backend-unavailable', message: reason };
+          expect(outcome.refused).toEqual([refusal, refusal]);
+          expect(outcome.listed).toMatchObject({ name: 'gpujs', available: false, reason });
+          expect(outcome.best).toEqual({
+            name: 'js',
+            reason: expect.stringMatching(/'gpujs' cannot work here.*; 'js' has priority/),
+          });
+        });
+      },
+      { flags: [...CHROMIUM_FLAGS, ...flags] },
+    ),
+  ),
+);
