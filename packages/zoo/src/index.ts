@@ -38,3 +38,4 @@ export {
   type WeightsOrigin,
 } from './pretrained/weights.ts';
 export type { EmbeddedWeights } from './embedded-weights.ts';
+export { between, flag, oneOf, positive, type OptionRule, type OptionRules } from './options.ts';

@@ -28,6 +28,7 @@ import {
   unitsOf,
   type MakeUnit,
 } from '../inception-blocks.ts';
+import { flag } from '../options.ts';
 
 /** Channels of: 1x1; 3x3 reduced, 3x3; 5x5 reduced, 5x5; after the pool. */
 type Row = readonly [number, number, number, number, number, number];
@@ -106,6 +107,7 @@ export const googlenet: Architecture<'googlenet' | 'googlenet_2014', GoogLeNetOp
     input: { channels: 3, size: 224, minSize: 15 },
     head: 'fc',
     stem: 'conv1.conv',
+    options: { auxiliary: flag, transformInput: flag },
     build(variant, options) {
       const {
         numClasses,

@@ -22,6 +22,7 @@ import {
 import { defineArchitecture, type Architecture } from '../architecture.ts';
 import { halving, unitsOf, valid, type MakeUnit } from '../inception-blocks.ts';
 import { Mixed } from '../mixed.ts';
+import { between } from '../options.ts';
 
 const largest = (): Module => new MaxPool2d({ kernelSize: 3, stride: 2 });
 const row = (length: number): readonly [number, number] => [1, length];
@@ -146,6 +147,7 @@ export const inceptionResNetV2: Architecture<'inception_resnet_v2', InceptionRes
     input: { channels: 3, size: 299, minSize: 75 },
     head: 'classif',
     stem: 'conv2d_1a.conv',
+    options: { dropout: between(0, 1) },
     build(_, { numClasses, inChannels, generator, dropout = 0 }) {
       const conv = unitsOf({ generator });
       const project: Project = (inputs, outputs) =>

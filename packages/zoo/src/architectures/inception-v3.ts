@@ -26,6 +26,7 @@ import {
   type MakeUnit,
 } from '../inception-blocks.ts';
 import { Mixed } from '../mixed.ts';
+import { flag } from '../options.ts';
 
 export interface InceptionV3Options {
   /** Whether there is an auxiliary classifier. Default true. */
@@ -144,6 +145,7 @@ export const inceptionV3: Architecture<'inception_v3', InceptionV3Options> = def
   input: { channels: 3, size: 299, minSize: 75 },
   head: 'fc',
   stem: 'Conv2d_1a_3x3.conv',
+  options: { auxiliary: flag, transformInput: flag },
   build(_, { numClasses, inChannels, generator, auxiliary = true, transformInput = false }) {
     const conv = unitsOf({ generator });
     const model = new SequentialWithAuxiliary(

@@ -18,6 +18,7 @@ import {
 import { defineArchitecture, type Architecture } from '../architecture.ts';
 import { halving, unitsOf, valid, type MakeUnit } from '../inception-blocks.ts';
 import { Mixed } from '../mixed.ts';
+import { between } from '../options.ts';
 
 const largest = (): Module => new MaxPool2d({ kernelSize: 3, stride: 2 });
 const averaged = (): Module =>
@@ -128,6 +129,7 @@ export const inceptionV4: Architecture<'inception_v4', InceptionV4Options> = def
   input: { channels: 3, size: 299, minSize: 75 },
   head: 'last_linear',
   stem: 'features.0.conv',
+  options: { dropout: between(0, 1) },
   build(_, { numClasses, inChannels, generator, dropout = 0 }) {
     const conv = unitsOf({ generator });
     return new Sequential({

@@ -17,6 +17,7 @@ import {
 } from '@convoke/nn';
 
 import { defineArchitecture, type Architecture } from '../architecture.ts';
+import { positive } from '../options.ts';
 
 /** Channels and stride of each depthwise separable layer. */
 // prettier-ignore
@@ -55,6 +56,7 @@ export const mobilenetV1: Architecture<keyof typeof widths, MobileNetV1Options> 
     input: { channels: 3, size: 224, minSize: 1 },
     head: 'classifier',
     stem: 'features.0.conv',
+    options: { width: positive },
     build(variant, { numClasses, inChannels, generator, width = widths[variant] }) {
       const fromKeras = variant === 'mobilenet_v1_0.75_224';
       const scaled = (channels: number): number => Math.max(8, Math.floor(channels * width));

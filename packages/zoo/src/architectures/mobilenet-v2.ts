@@ -19,6 +19,7 @@ import {
 import { defineArchitecture, type Architecture } from '../architecture.ts';
 import { convNorm, makeDivisible } from '../blocks.ts';
 import { initializeMobile } from '../initial-values.ts';
+import { positive } from '../options.ts';
 
 /** Expansion, channels, number of blocks, stride of the first. */
 const table = [
@@ -100,6 +101,7 @@ export const mobilenetV2: Architecture<keyof typeof widths, MobileNetV2Options> 
     input: { channels: 3, size: 224, minSize: 1 },
     head: 'classifier.1',
     stem: 'features.0.0',
+    options: { width: positive },
     build(variant, { numClasses, inChannels, generator, width = widths[variant] }) {
       const first = makeDivisible(32 * width);
       const last = makeDivisible(1280 * Math.max(1, width));

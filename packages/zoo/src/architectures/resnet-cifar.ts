@@ -18,6 +18,7 @@ import {
 import { defineArchitecture, type Architecture } from '../architecture.ts';
 import { convNorm } from '../blocks.ts';
 import { BasicBlock, initializeResidual, type Shortcut } from '../residual-block.ts';
+import { oneOf } from '../options.ts';
 
 type Name = `resnet${20 | 32 | 44 | 56 | 110}_cifar` | `plain${20 | 32 | 44 | 56}_cifar`;
 
@@ -87,6 +88,7 @@ export const resnetCifar: Architecture<Name, ResNetCifarOptions> = defineArchite
   numClasses: 10,
   head: 'fc',
   stem: 'conv1',
+  options: { shortcut: oneOf('A', 'A-centred', 'B') },
   build(variant, { numClasses, inChannels, generator, shortcut: kind = 'A' }) {
     const [, family, depth] = /^(resnet|plain)(\d+)/.exec(variant)!;
     const count = (Number(depth) - 2) / 6;

@@ -26,6 +26,7 @@ import {
   type BlockConfig,
   type Shortcut,
 } from '../residual-block.ts';
+import { oneOf } from '../options.ts';
 
 type Name =
   | 'resnet18'
@@ -174,6 +175,7 @@ export const resnet: Architecture<Name, ResNetOptions> = defineArchitecture({
   input: { channels: 3, size: 224, minSize: 1 },
   head: 'fc',
   stem: 'conv1',
+  options: { stridedConv: oneOf('3x3', '1x1') },
   build(variant, { numClasses, inChannels, generator, stridedConv = '3x3' }) {
     const table = tables[variant];
     const [layer1, layer2, layer3, layer4] = layersOf(table, stridedConv, generator) as [
