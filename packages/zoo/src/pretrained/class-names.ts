@@ -2,13 +2,13 @@
 
 import type { ClassSet } from './weights.ts';
 
-const digits = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+export const digits: readonly string[] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
 // prettier-ignore
 const cifar10 = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
 
 // prettier-ignore
-const fashion = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'];
+export const fashion: readonly string[] = ['T-shirt/top', 'trouser', 'pullover', 'dress', 'coat', 'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'];
 
 /** ImageNet's by the first of their names. Null for sets whose names do not come along. */
 export async function classNames(set: ClassSet): Promise<readonly string[] | null> {

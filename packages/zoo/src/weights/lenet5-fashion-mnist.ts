@@ -4,22 +4,12 @@
  */
 
 import { bytesOfBase64, type EmbeddedWeights } from '../embedded-weights.ts';
+import { fashion } from '../pretrained/class-names.ts';
 import { base64 } from './generated/lenet5-fashion-mnist.ts';
 
 export const lenet5FashionMnist: EmbeddedWeights = {
   architecture: 'lenet5_modern',
-  classNames: [
-    'T-shirt/top',
-    'trouser',
-    'pullover',
-    'dress',
-    'coat',
-    'sandal',
-    'shirt',
-    'sneaker',
-    'bag',
-    'ankle boot',
-  ],
+  classNames: fashion,
   mean: 0.286,
   std: 0.353,
   accuracy: 0.9165,

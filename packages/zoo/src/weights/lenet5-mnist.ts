@@ -4,11 +4,12 @@
  */
 
 import { bytesOfBase64, type EmbeddedWeights } from '../embedded-weights.ts';
+import { digits } from '../pretrained/class-names.ts';
 import { base64 } from './generated/lenet5-mnist.ts';
 
 export const lenet5Mnist: EmbeddedWeights = {
   architecture: 'lenet5_modern',
-  classNames: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+  classNames: digits,
   mean: 0.1307,
   std: 0.3081,
   accuracy: 0.9954,
