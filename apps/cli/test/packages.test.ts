@@ -2,33 +2,17 @@
 // a registry, and runs the README's example on every Node at hand.
 
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { examplesIn, promisesIn } from './examples.ts';
-
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-const packageNames = readdirSync(join(root, 'packages'));
-
-interface Manifest {
-  readonly name: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-}
+import { closure, createProject, pack, packageNames, root } from './packed.ts';
 
 /** One Node of each major version on the PATH and the one that runs the tests. */
 function nodesAtHand(): Map<number, string> {
@@ -66,64 +50,24 @@ function installed(folder: string): string[] {
 }
 
 let work: string;
-const tarballs = new Map<string, string>();
+let tarballs: Map<string, string>;
 
 beforeAll(() => {
   work = mkdtempSync(join(tmpdir(), 'convoke-packages-'));
-  const pnpm = join(root, 'node_modules/.bin/pnpm');
-  for (const folder of packageNames) {
-    const target = join(work, 'tarballs', folder);
-    mkdirSync(target, { recursive: true });
-    execFileSync(pnpm, ['pack', '--pack-destination', target], {
-      cwd: join(root, 'packages', folder),
-      stdio: 'pipe',
-    });
-    const { name } = JSON.parse(
-      readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'),
-    ) as Manifest;
-    tarballs.set(name, join(target, readdirSync(target)[0]!));
-  }
+  const names = packageNames.map((folder) => `@convoke/${folder}`);
+  tarballs = pack(names, join(work, 'tarballs'));
 }, 120_000);
 
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-/** The README's packages and what of ours they depend on. */
-function closure(names: readonly string[]): string[] {
-  const all = new Set<string>();
-  const pending = [...names];
-  for (let name = pending.pop(); name; name = pending.pop()) {
-    if (all.has(name)) continue;
-    all.add(name);
-    const folder = name.slice('@convoke/'.length);
-    const manifest = JSON.parse(
-      readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'),
-    ) as Manifest;
-    pending.push(
-      ...Object.keys(manifest.dependencies ?? {}).filter((other) => tarballs.has(other)),
-    );
-  }
-  return [...all];
-}
-
 describe.each(packageNames)('@convoke/%s, packed and installed alone', (folder) => {
   test.each([...nodes])('runs its README example on Node %i', (major, node) => {
     const project = join(work, 'projects', folder, String(major));
-    mkdirSync(project, { recursive: true });
-    writeFileSync(
-      join(project, 'package.json'),
-      JSON.stringify({ name: 'user', private: true, type: 'module' }),
-    );
     const named = installed(folder);
     expect(named, 'the npm install line of the README').toContain(`@convoke/${folder}`);
-    const files = closure(named).map((name) => tarballs.get(name)!);
-    execFileSync(
-      'npm',
-      ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', ...files],
-      {
-        cwd: project,
-        stdio: 'pipe',
-        shell: process.platform === 'win32',
-      },
+    createProject(
+      project,
+      closure(named).map((name) => tarballs.get(name)!),
     );
     const [example] = examplesIn(readme(folder));
     writeFileSync(join(project, 'example.mjs'), stripTypeScriptTypes(example!));
