@@ -32,6 +32,7 @@ export default defineConfig({
           { text: 'Backends', link: '/backends' },
           { text: 'Tensors and gradients', link: '/tensors' },
           { text: 'Training', link: '/training' },
+          { text: 'Networks and weights', link: '/zoo' },
         ],
       },
       {
