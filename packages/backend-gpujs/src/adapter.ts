@@ -16,10 +16,15 @@ export interface Source {
    */
   readonly script?: string;
   /**
-   * Or GLSL ES 3.00 that defines `float compute()` or `vec4 compute()`, reads argument `x` by `texelFetch(user_x, …, 0)` and
-   * number `n` as `user_n`.
+   * Or GLSL ES 3.00 that defines `float compute()` or `vec4 compute()`, reads element i of argument `x` by `x_at(i)` and number
+   * `n` as `user_n`. `index` is the element to compute.
    */
   readonly glsl?: string;
+  /**
+   * How many outputs of one layout a kernel in GLSL fills. `compute()` returns the first and assigns the others to
+   * `subKernelResult_part1`, …: gpu.js's names. Default 1.
+   */
+  readonly parts?: number;
 }
 
 /** A function in JavaScript that scripts may call, and where there is one its form in GLSL. */
@@ -46,13 +51,17 @@ export interface GpuTexture {
   delete(): void;
 }
 
-type GpuArgument = GpuTexture | Float32Array | number;
+export type GpuArgument = GpuTexture | Float32Array | number;
 
 /** The parts of gpu.js's kernel that are used; `build` and `run` take the kernel's arguments. */
 export interface GpuKernel {
   readonly constructor: { readonly mode: string; readonly name: string };
   texture: GpuTexture | null;
   _textureSwitched: boolean;
+  /** Outputs after the first. */
+  mappedTextures: readonly GpuTexture[] | null;
+  _mappedTextureSwitched: boolean[];
+  drawBuffersMap: readonly number[] | null;
   fallbackRequested?: boolean;
   build(...values: readonly GpuArgument[]): void;
   run(...values: readonly GpuArgument[]): unknown;
@@ -67,6 +76,15 @@ interface KernelSettings {
   readonly immutable: true;
   readonly tactic: 'precision';
   readonly nativeFunctions?: readonly NativeFunction[];
+  readonly subKernels?: readonly SubKernel[];
+}
+
+/** To gpu.js a function whose results are an output of their own; here nothing calls it, and GLSL assigns its result. */
+interface SubKernel {
+  readonly name: string;
+  readonly property: string;
+  readonly source: string;
+  readonly returnType: string;
 }
 
 interface NativeFunction {
@@ -117,6 +135,32 @@ const kernelClasses: Readonly<Record<Mode, KernelClass>> = {
 /** Whether gpu.js can work in this mode here. To know, it compiles a few kernels, once, on contexts of its own that stay. */
 export function isSupported(mode: Mode): boolean {
   return kernelClasses[mode].isSupported;
+}
+
+/** Reads elements one after another, from rows of a power of two. */
+function accessor(name: string, { size, type }: GpuTexture): NativeFunction {
+  const [single, width] = [type === 'ArrayTexture(1)', size[0]!];
+  const fetch = `texelFetch(user_${name}, ivec2(i & ${width - 1}, i >> ${Math.log2(width)}), 0)`;
+  return {
+    name: `${name}_at`,
+    source: `${single ? 'float' : 'vec4'} ${name}_at(int i) { return ${fetch}${single ? '.r' : ''}; }`,
+    returnType: single ? 'Number' : 'Array(4)',
+    argumentTypes: { i: 'Integer' },
+  };
+}
+
+/** `name[…]` as calls of its accessor: gpu.js's own reads divide by the width of the texture, several times slower. */
+function withAccessor(script: string, name: string): string {
+  const opening = new RegExp(`\\b${name}\\[`).exec(script);
+  if (!opening) return script;
+  const from = opening.index + opening[0].length;
+  let end = from;
+  for (let depth = 1; depth > 0; end++) {
+    if (script[end] === '[') depth++;
+    if (script[end] === ']') depth--;
+  }
+  const inside = withAccessor(script.slice(from, end - 1), name);
+  return `${script.slice(0, opening.index)}${name}_at(${inside})${withAccessor(script.slice(end), name)}`;
 }
 
 const typeNames = { Integer: 'int', Number: 'float' } as const;
@@ -178,18 +222,42 @@ export class Compiler {
   }
 
   /**
-   * A kernel for an output of that many columns and rows (a GL texture) or elements, of 1 or 4 numbers each. Build it with
-   * arguments of the sizes that it will run with.
+   * A kernel for outputs of that many columns and rows (a GL texture) or elements, of 1 or 4 numbers each, to be run with
+   * arguments of the sizes of `values`.
    */
-  create(source: Source, output: readonly number[], channels: 1 | 4): GpuKernel {
+  create(
+    source: Source,
+    values: readonly GpuArgument[],
+    output: readonly number[],
+    channels: 1 | 4,
+  ): GpuKernel {
     const native = this.#natives.length > 0;
     const returnType = channels === 1 ? 'Number' : 'Array(4)';
-    const script = source.glsl === undefined ? source.script! : 'return compute();';
-    const body = native ? script.replaceAll('this.thread.x', 'cell()') : script;
-    const natives =
-      source.glsl === undefined
-        ? this.#natives
-        : [{ name: 'compute', source: source.glsl, returnType, argumentTypes: {} }];
+    let body = source.glsl === undefined ? source.script! : 'return compute();';
+    let natives = this.#natives;
+    if (native) body = body.replaceAll('this.thread.x', 'cell()');
+    if (this.mode === 'webgl2') {
+      const accessors: NativeFunction[] = [];
+      for (const [i, value] of values.entries()) {
+        if (typeof value === 'number' || value instanceof Float32Array) continue;
+        const name = source.arguments[i]!;
+        accessors.push(accessor(name, value));
+        body = withAccessor(body, name);
+      }
+      const reads = accessors.map((entry) => entry.source).join('\n');
+      natives =
+        source.glsl === undefined
+          ? [...natives, ...accessors]
+          : [
+              {
+                name: 'compute',
+                source: `${reads}\n${source.glsl}`,
+                returnType,
+                argumentTypes: {},
+              },
+            ];
+    }
+    const others = Array.from({ length: (source.parts ?? 1) - 1 }, (_, i) => `part${i + 1}`);
     const { kernel } = this.#gpu.createKernel(
       `function(${source.arguments.join(', ')}) {${body}}`,
       {
@@ -200,6 +268,14 @@ export class Compiler {
         immutable: true,
         tactic: 'precision',
         ...(native && { nativeFunctions: natives }),
+        ...(others.length > 0 && {
+          subKernels: others.map((name) => ({
+            name,
+            property: name,
+            source: `function ${name}() { return 0; }`,
+            returnType,
+          })),
+        }),
       },
     );
     if (!(kernel instanceof (kernelClasses[this.mode] as unknown as abstract new () => object))) {

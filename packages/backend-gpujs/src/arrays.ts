@@ -16,7 +16,7 @@ class ArrayBuffer32 implements Buffer {
 
 const capacity = ({ width, height, channels }: Layout): number => width * height * channels;
 
-class ArrayKernel implements Kernel {
+class ArrayKernel {
   readonly #kernel: GpuKernel;
   readonly #output: Layout;
   #built = false;
@@ -26,7 +26,7 @@ class ArrayKernel implements Kernel {
     this.#output = output;
   }
 
-  run(values: readonly Argument[]): Buffer {
+  run(values: readonly Argument[]): ArrayBuffer32 {
     const given = values.map((value) =>
       typeof value === 'number' ? value : (value as ArrayBuffer32).data,
     );
@@ -51,10 +51,10 @@ export class ArrayDevice implements Device {
   #bytes = 0;
 
   compile(source: Source, output: Layout): Kernel {
-    const kernel = this.#compiler.create(source, [capacity(output)], output.channels);
+    const kernel = this.#compiler.create(source, [], [capacity(output)], output.channels);
     const made = new ArrayKernel(kernel, output);
     return {
-      run: (values) => this.#count(made.run(values)),
+      run: (values) => [this.#count(made.run(values))],
       dispose: () => made.dispose(),
     };
   }

@@ -168,7 +168,10 @@ export class GpujsBackend implements Backend {
       const limbs = await this.#device.read(storage.limbs, size * 2);
       return Int32Array.from({ length: size }, (_, i) => limbs[i * 2]! + limbs[i * 2 + 1]! * 65536);
     }
-    const values = await this.#device.read(storage.flat, size);
+    const values = await this.#device.read(
+      new Kit(this.#device, this.#cache, 'read', '').flat({ storage }),
+      size,
+    );
     return spec.dtype === 'float32' ? values : arrayTypes[spec.dtype].from(values);
   }
 

@@ -19,7 +19,8 @@ export interface Buffer {
 export type Argument = Buffer | number;
 
 export interface Kernel {
-  run(values: readonly Argument[]): Buffer;
+  /** As many buffers as its source has parts. */
+  run(values: readonly Argument[]): readonly Buffer[];
   dispose(): void;
 }
 
@@ -62,11 +63,11 @@ export function contextLost(): BackendError {
   );
 }
 
-/** The layout of `count` numbers one after another: rows of a power of two, so that indices split by shifts. */
-export function flatLayout(count: number, maxSize: number): Layout | null {
+/** The layout of `count` texels one after another: rows of a power of two, so that indices split by shifts. */
+export function flatLayout(count: number, maxSize: number, channels: 1 | 4 = 1): Layout | null {
   let width = 1;
   while (width * width < count && width < maxSize) width *= 2;
   // gpu.js maps two-dimensional outputs to textures of that very size from two rows on.
   const height = Math.max(2, Math.ceil(count / width));
-  return height > maxSize ? null : { width, height, channels: 1 };
+  return height > maxSize ? null : { width, height, channels };
 }

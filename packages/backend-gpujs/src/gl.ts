@@ -139,19 +139,19 @@ export class GlDevice implements Device {
 
   compile(source: Source, output: Layout): Kernel {
     const { width, height, channels } = output;
+    const others = (source.parts ?? 1) - 1;
     let kernel: GpuKernel | null = null;
     return {
       run: (given) => {
         const values = given as readonly (TextureBuffer | number)[];
         const target = this.#take(output);
-        if (kernel) {
-          kernel.texture = target;
-          // Makes it draw into the texture that it was given; the name is gpu.js's.
-          // oxlint-disable-next-line no-underscore-dangle
-          kernel._textureSwitched = true;
-        } else {
-          kernel = this.#compiler.create(source, [width, height], channels);
-          kernel.texture = target;
+        const mapped = Array.from({ length: others }, () => this.#take(output));
+        const fresh = kernel === null;
+        kernel ??= this.#compiler.create(source, values, [width, height], channels);
+        kernel.texture = target;
+        if (others > 0) kernel.mappedTextures = mapped;
+        if (fresh) {
+          kernel.drawBuffersMap = [target, ...mapped].map((_, i) => this.#gl.COLOR_ATTACHMENT0 + i);
           kernel.build(...values);
           if (kernel.fallbackRequested || kernel.constructor.mode === 'cpu') {
             throw new BackendError(
@@ -159,10 +159,17 @@ export class GlDevice implements Device {
               'gpujs: gpu.js fell back to the CPU; this backend computes on the GPU only',
             );
           }
+        } else {
+          // Makes it draw into the textures that it was given; the names are gpu.js's.
+          // oxlint-disable-next-line no-underscore-dangle
+          kernel._textureSwitched = true;
+          // oxlint-disable-next-line no-underscore-dangle
+          if (others > 0) kernel._mappedTextureSwitched = mapped.map(() => true);
         }
         kernel.run(...values);
         kernel.texture = null;
-        return target;
+        kernel.mappedTextures = null;
+        return [target, ...mapped];
       },
       dispose: () => kernel?.destroy(false),
     };

@@ -9,10 +9,12 @@ import {
   type OpName,
   type Shape,
   type Spec,
+  sameShape,
 } from '@convoke/backend-api';
 
 import type { Source } from './adapter.ts';
 import { flatLayout, type Argument, type Buffer, type Device, type Layout } from './device.ts';
+import { packImage, texelsOf, unpackImage } from './images.ts';
 import type { KernelCache } from './kernel-cache.ts';
 import type { Storage } from './storage.ts';
 
@@ -56,18 +58,46 @@ export class Kit {
     this.#key = key;
   }
 
-  flat({ storage }: Value): Buffer {
+  /** A value's elements in C order. */
+  flat({ storage }: { readonly storage: Storage }): Buffer {
+    if (!storage.flat) {
+      const { buffer, shape } = storage.image!;
+      storage.flat = this.shared(`unpack ${shape.join()}`, this.layout(shape), [buffer], () =>
+        unpackImage(shape),
+      );
+    }
     return storage.flat;
+  }
+
+  /** A value of [N, C, H, W] in texels of four channels. */
+  image({ spec: { shape }, storage }: Value): Buffer {
+    if (storage.image && sameShape(storage.image.shape, shape)) return storage.image.buffer;
+    const flat = this.flat({ storage });
+    const buffer = this.shared(`pack ${shape.join()}`, this.texels(texelsOf(shape)), [flat], () =>
+      packImage(shape),
+    );
+    if (storage.image) return this.passing(buffer);
+    storage.image = { buffer, shape };
+    return buffer;
   }
 
   /** The layout of a flat tensor; throws where no texture is large enough. */
   layout(shape: Shape): Layout {
+    return this.#fit(sizeOf(shape), 1, formatSpec({ dtype: 'float32', shape }));
+  }
+
+  /** The layout of so many texels of four numbers. */
+  texels(count: number): Layout {
+    return this.#fit(count, 4, `${count} groups of four`);
+  }
+
+  #fit(count: number, channels: 1 | 4, what: string): Layout {
     const { maxSize } = this.device;
-    const layout = flatLayout(sizeOf(shape), maxSize);
+    const layout = flatLayout(count, maxSize, channels);
     if (layout) return layout;
     throw new BackendError(
       'backend-memory',
-      `gpujs: ${this.#op} needs a texture for ${formatSpec({ dtype: 'float32', shape })}, ${sizeOf(shape)} numbers; this device's textures have at most ${maxSize} x ${maxSize}. Work on smaller batches`,
+      `gpujs: ${this.#op} needs a texture for ${what}, ${count * channels} numbers; this device's textures have at most ${maxSize} x ${maxSize}. Work on smaller batches`,
     );
   }
 
@@ -88,6 +118,16 @@ export class Kit {
   }
 
   launch(step: string, layout: Layout, values: readonly Argument[], source: () => Source): Buffer {
+    return this.launchParts(step, layout, values, source)[0]!;
+  }
+
+  /** Runs a kernel of several outputs. */
+  launchParts(
+    step: string,
+    layout: Layout,
+    values: readonly Argument[],
+    source: () => Source,
+  ): readonly Buffer[] {
     const kernel = this.#cache.get(`${step}|${this.#key}`, () =>
       this.device.compile(source(), layout),
     );
@@ -96,7 +136,7 @@ export class Kit {
 
   /** A kernel that does not depend on the op's shapes and attributes but on `key`. */
   shared(key: string, layout: Layout, values: readonly Argument[], source: () => Source): Buffer {
-    return this.#cache.get(key, () => this.device.compile(source(), layout)).run(values);
+    return this.#cache.get(key, () => this.device.compile(source(), layout)).run(values)[0]!;
   }
 
   /** Marks a buffer as needed by this op only. */

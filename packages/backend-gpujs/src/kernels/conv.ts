@@ -11,6 +11,7 @@ import {
 import type { Buffer } from '../device.ts';
 import { split } from '../indexing.ts';
 import type { Kit, OpKernels } from '../kernel.ts';
+import { packedConvolution, packedInputGradient } from './packed-conv.ts';
 import { fold, sumFold } from './reductions.ts';
 
 interface Sizes {
@@ -194,46 +195,54 @@ function filterGradientOf(
 
 export const convKernels: OpKernels = {
   conv2d: (kit, [x, filter], attributes, [output]) => [
-    kit.compute('each', output!.shape, [kit.flat(x!), kit.flat(filter!)], ['x', 'filter'], () => {
-      const kernel = filter!.spec.shape.slice(2);
-      const sizes = sizesOf(x!.spec.shape, output!.shape, kernel, attributes.groups);
-      return forward(attributes, sizes, 'return s;');
-    }),
+    packedConvolution(kit, x!, filter!, attributes, output!.shape) ??
+      kit.compute('each', output!.shape, [kit.flat(x!), kit.flat(filter!)], ['x', 'filter'], () => {
+        const kernel = filter!.spec.shape.slice(2);
+        const sizes = sizesOf(x!.spec.shape, output!.shape, kernel, attributes.groups);
+        return forward(attributes, sizes, 'return s;');
+      }),
   ],
   fusedConv2d: (kit, inputs, attributes, [output]) => {
     const [x, filter] = inputs;
     const names = ['x', 'filter', 'bias', ...(attributes.residual ? ['residual'] : [])];
+    const finish = {
+      bias: inputs[2]!,
+      residual: attributes.residual ? inputs[3]! : null,
+      activation: attributes.activation,
+    };
     return [
-      kit.compute(
-        'each',
-        output!.shape,
-        inputs.map((input) => kit.flat(input)),
-        names,
-        () => {
-          const kernel = filter!.spec.shape.slice(2);
-          const sizes = sizesOf(x!.spec.shape, output!.shape, kernel, attributes.groups);
-          const residual = attributes.residual ? ' + residual[i]' : '';
-          return forward(
-            attributes,
-            sizes,
-            `s = s + bias[o]${residual};\nreturn ${activations[attributes.activation]};`,
-          );
-        },
-      ),
+      packedConvolution(kit, x!, filter!, attributes, output!.shape, finish) ??
+        kit.compute(
+          'each',
+          output!.shape,
+          inputs.map((input) => kit.flat(input)),
+          names,
+          () => {
+            const kernel = filter!.spec.shape.slice(2);
+            const sizes = sizesOf(x!.spec.shape, output!.shape, kernel, attributes.groups);
+            const residual = attributes.residual ? ' + residual[i]' : '';
+            return forward(
+              attributes,
+              sizes,
+              `s = s + bias[o]${residual};\nreturn ${activations[attributes.activation]};`,
+            );
+          },
+        ),
     ];
   },
   conv2dInputGradient: (kit, [gradient, filter], attributes, [output]) => [
-    kit.compute(
-      'each',
-      output!.shape,
-      [kit.flat(gradient!), kit.flat(filter!)],
-      ['gradient', 'filter'],
-      () => {
-        const kernel = filter!.spec.shape.slice(2);
-        const sizes = sizesOf(output!.shape, gradient!.spec.shape, kernel, attributes.groups);
-        return inputGradient(attributes, sizes);
-      },
-    ),
+    packedInputGradient(kit, gradient!, filter!, attributes, output!.shape) ??
+      kit.compute(
+        'each',
+        output!.shape,
+        [kit.flat(gradient!), kit.flat(filter!)],
+        ['gradient', 'filter'],
+        () => {
+          const kernel = filter!.spec.shape.slice(2);
+          const sizes = sizesOf(output!.shape, gradient!.spec.shape, kernel, attributes.groups);
+          return inputGradient(attributes, sizes);
+        },
+      ),
   ],
   conv2dFilterGradient: (kit, [x, gradient], attributes, [output]) => {
     const sizes = sizesOf(

@@ -15,7 +15,7 @@ function limbsOf(kit: Kit, { storage, spec }: Value): Buffer {
   const count = sizeOf(spec.shape) * 2;
   const layout = flatLayout(count, kit.device.maxSize)!;
   return kit.passing(
-    kit.shared(`limbs ${count}`, layout, [storage.flat], () => ({
+    kit.shared(`limbs ${count}`, layout, [kit.flat({ storage })], () => ({
       arguments: ['x'],
       script: `
 const i = this.thread.x;
