@@ -34,11 +34,21 @@ export interface TrainingCase {
   readonly batch: number;
 }
 
+/** One image through a network of the zoo, in evaluation mode. */
+export interface InferenceCase {
+  readonly kind: 'inference';
+  readonly network: string;
+  /** Of the image, [1, C, H, W]. */
+  readonly shape: readonly number[];
+}
+
 export interface Case {
   readonly suite: string;
   readonly name: string;
-  readonly work: KernelCase | TrainingCase;
-  /** Float32 inputs by name, of the shapes that `shapesOf` tells. */
+  readonly work: KernelCase | TrainingCase | InferenceCase;
+  /**
+   * Float32 inputs by name, of the shapes that `shapesOf` tells; of inference, `image` and what the network's state_dict names.
+   */
   readonly inputs: ReadonlyMap<string, Float32Array>;
   /** The result in float64, for the check before the clock starts: of training, the gradients of the first step. */
   readonly reference: Float64Array;
@@ -115,3 +125,6 @@ export interface Contender {
   /** Ends what it started. */
   close?(): Promise<void>;
 }
+
+/** Why peers do not compete in suite `zoo`. */
+export const NO_ZOO = 'the networks of the zoo are not written for it';

@@ -101,7 +101,7 @@ async function timeCases(
   for (const name of args.cases) {
     process.stdout.write(`${name}\n`);
     try {
-      const measured = await timeCase(await suite.make(name), contenders, options, signal);
+      const measured = await timeCase(await suite.make(name, signal), contenders, options, signal);
       rows.push(...measured.rows);
       wrong += measured.skipped.filter(({ reason }) => reason.startsWith('wrong result')).length;
       process.stdout.write(`${caseTable(measured.rows, measured.skipped)}\n\n`);

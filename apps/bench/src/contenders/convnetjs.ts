@@ -1,7 +1,7 @@
 // ConvNetJS as a contender: training only. It takes images one by one and updates after each batch; its volumes are
 // height, width, depth.
 
-import type { Case, Contender, Task } from '../contender.ts';
+import { NO_ZOO, type Case, type Contender, type Task } from '../contender.ts';
 import { lenet5 } from '../networks/lenet5.ts';
 import { elements, gradientOfStep } from '../networks/network.ts';
 import { load, versionOf } from '../peers.ts';
@@ -102,6 +102,7 @@ export function convnetjs(): Contender {
     threads: 1,
     prepare: (benchCase) => {
       const { work } = benchCase;
+      if (work.kind === 'inference') return Promise.resolve({ unsupported: NO_ZOO });
       if (work.kind !== 'training') {
         return Promise.resolve({ unsupported: 'it has no single ops to time' });
       }

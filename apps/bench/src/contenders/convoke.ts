@@ -14,6 +14,7 @@ import {
 } from '@convoke/core';
 
 import { shapesOf, type Case, type Contender, type KernelCase, type Task } from '../contender.ts';
+import { inferenceTask } from './convoke-inference.ts';
 import { trainingTask } from './convoke-training.ts';
 
 type Inputs = ReadonlyMap<string, Tensor>;
@@ -85,13 +86,10 @@ export function convoke(backend: Backend, version: string): Contender {
     name: backend.name,
     version,
     threads: backend.capabilities.threads,
-    prepare: (benchCase) => {
-      const { work } = benchCase;
-      return Promise.resolve(
-        work.kind === 'training'
-          ? trainingTask(work, benchCase.inputs, backend)
-          : kernelTask(work, benchCase.inputs, backend),
-      );
+    async prepare({ work, inputs }) {
+      if (work.kind === 'training') return trainingTask(work, inputs, backend);
+      if (work.kind === 'inference') return inferenceTask(work, inputs, backend);
+      return kernelTask(work, inputs, backend);
     },
     close: async () => backend.dispose(),
   };

@@ -1,7 +1,14 @@
 // ONNX Runtime as a contender, native (onnxruntime-node) and in WebAssembly (onnxruntime-web). Weights are constants of the
 // model, so that it may lay them out as it likes.
 
-import { shapesOf, type Case, type Contender, type KernelCase, type Task } from '../contender.ts';
+import {
+  NO_ZOO,
+  shapesOf,
+  type Case,
+  type Contender,
+  type KernelCase,
+  type Task,
+} from '../contender.ts';
 import { onnxModel, OUTPUT, type OnnxInput, type OnnxNode } from '../onnx.ts';
 import { isInstalled, load, versionOf } from '../peers.ts';
 
@@ -130,6 +137,7 @@ function onnxruntime(packageName: string, provider: Provider, threads: number): 
       if (work.kind === 'chain') {
         return { unsupported: 'it runs whole graphs, it takes no ops one by one' };
       }
+      if (work.kind === 'inference') return { unsupported: NO_ZOO };
       return kernelTask(runtime, provider, threads, work, inputs);
     },
   };

@@ -1,6 +1,13 @@
 // TensorFlow.js as a contender, in its own layouts: NHWC for activations, HWIO for filters.
 
-import { shapesOf, type Case, type Contender, type KernelCase, type Task } from '../contender.ts';
+import {
+  NO_ZOO,
+  shapesOf,
+  type Case,
+  type Contender,
+  type KernelCase,
+  type Task,
+} from '../contender.ts';
 import { lenet5 } from '../networks/lenet5.ts';
 import { gradientOfStep } from '../networks/network.ts';
 
@@ -274,6 +281,7 @@ export async function tfjs({ tf, backend, version, threads = 1 }: TfjsOptions): 
     threads,
     async prepare(benchCase) {
       const { work } = benchCase;
+      if (work.kind === 'inference') return { unsupported: NO_ZOO };
       await tf.setBackend(backend);
       if (work.kind !== 'training') return enter(kernelTask(tf, work, benchCase.inputs));
       if (backend === 'wasm') return { unsupported: 'it lacks the kernels of gradients' };

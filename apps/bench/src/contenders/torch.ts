@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
 
-import { shapesOf, type Case, type Contender, type Task } from '../contender.ts';
+import { NO_ZOO, shapesOf, type Case, type Contender, type Task } from '../contender.ts';
 import { elements, gradientOfStep } from '../networks/network.ts';
 import { blocks } from '../networks/resnet20.ts';
 import { peerFile } from '../peers.ts';
@@ -98,8 +98,13 @@ function ordered({ work, inputs }: Case, values: Float32Array): Float32Array {
   return gradientOfStep(work.network, inputs, (name) => after.get(name)!);
 }
 
-async function taskOf(conversation: Conversation, task: number, benchCase: Case): Promise<Task> {
+async function taskOf(
+  conversation: Conversation,
+  task: number,
+  benchCase: Case,
+): Promise<Task | { readonly unsupported: string }> {
   const { work } = benchCase;
+  if (work.kind === 'inference') return { unsupported: NO_ZOO };
   const inputs = Object.entries(shapesOf(work)).map(([name, shape]) => ({ name, shape }));
   const description =
     work.kind === 'training'

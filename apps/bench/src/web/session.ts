@@ -67,7 +67,7 @@ export async function runSession(
       events.begin(name, done, names.length);
       await pause();
       const measured = await timeCase(
-        await suite.make(name),
+        await suite.make(name, signal),
         contenders,
         { ...options, peak, onTurn: (now) => events.turn({ name, rows: now, skipped: [] }) },
         signal,
