@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compositeAlpha, type Image } from '../src/index.ts';
 import { decode, encode } from '../src/node.ts';
 import { bitmapOf } from '../test/bitmaps.ts';
+import { sound } from '../test/damage.ts';
 import { largestDifference, noise, scene } from '../test/samples.ts';
 import type { Pictures } from './pages/page.ts';
 import { buildPage, removePage, serve, type Site } from './site.ts';
@@ -53,6 +54,7 @@ describe.skipIf(executablePath === null)('Chromium: decoding in a page', () => {
     });
     const png = await encode(image, { format: 'png' });
     const jpeg = await encode(image, { format: 'jpeg' });
+    const gif = await sound('gif');
     const damaged = png.slice();
     damaged[300]! ^= 1;
     Object.assign(files, {
@@ -65,6 +67,7 @@ describe.skipIf(executablePath === null)('Chromium: decoding in a page', () => {
       '/picture.bmp': bitmapOf(image),
       '/cut.jpg': jpeg.subarray(0, jpeg.length / 2),
       '/cut.png': png.subarray(0, png.length / 2),
+      '/cut.gif': gif.subarray(0, -1),
       '/damaged.png': damaged,
       '/text.png': new TextEncoder().encode('no picture'),
     });
@@ -176,6 +179,7 @@ describe.skipIf(executablePath === null)('Chromium: decoding in a page', () => {
   test.each([
     ['/cut.jpg', 'format'],
     ['/cut.png', 'format'],
+    ['/cut.gif', 'format'],
     ['/damaged.png', 'format'],
     ['/text.png', 'format'],
     ['/missing.png', 'read'],
@@ -192,6 +196,37 @@ describe.skipIf(executablePath === null)('Chromium: decoding in a page', () => {
       );
     }, path);
     expect(failure).toEqual([true, code, expect.stringContaining(path)]);
+  });
+
+  test('sources, options and pictures that there are not are refused', async () => {
+    const failures = await page.evaluate(async () => {
+      const { decode: read, encode: write } = globalThis.pictures.browser;
+      const picture = new globalThis.pictures.image.Image({ width: 1, height: 1, channels: 3 });
+      const asked = [
+        read('/colour.png', null!),
+        read('/colour.png', { channels: 4 as 3 }),
+        read('/colour.png', { alpha: 'remove' as 'keep' }),
+        read(null!),
+        write(picture, undefined!),
+        write(null!, { format: 'png' }),
+      ];
+      return Promise.all(
+        asked.map((result) =>
+          result.then(
+            () => '',
+            ({ code, message }: { code: string; message: string }) => `${code}: ${message}`,
+          ),
+        ),
+      );
+    });
+    expect(failures).toEqual([
+      expect.stringMatching(/^argument: .*options as an object, not null/),
+      expect.stringMatching(/^argument: channels is 1 or 3, not 4/),
+      expect.stringMatching(/^argument: alpha is 'composite' or 'keep', not 'remove'/),
+      expect.stringMatching(/^argument: .*give a file, an address, or something to draw/),
+      expect.stringMatching(/^argument: .*after the picture, not undefined/),
+      expect.stringMatching(/^argument: encode takes an Image first/),
+    ]);
   });
 
   test("limits hold for files and canvases; another site's pixels are refused", async () => {

@@ -26,7 +26,8 @@ export type DamagedFormat = (typeof FORMATS)[number];
 const raw = ({ width, height, channels, data }: Image): Sharp =>
   sharp(data, { raw: { width, height, channels } });
 
-async function sound(format: DamagedFormat): Promise<Uint8Array> {
+/** A file of the format, undamaged. */
+export async function sound(format: DamagedFormat): Promise<Uint8Array> {
   const image = scene(40, 30, 3);
   switch (format) {
     case 'jpeg':

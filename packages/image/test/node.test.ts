@@ -60,6 +60,11 @@ describe('encode', () => {
   it.each<[string, Image, object, RegExp]>([
     ['another format', noise(2, 2, 3), { format: 'gif' }, /not 'gif'/],
     ['quality 0', noise(2, 2, 3), { format: 'jpeg', quality: 0 }, /1 to 100/],
+    ['no options', noise(2, 2, 3), undefined!, /format: 'png', 'jpeg' or 'webp' .*, not undefined/],
+    ['options that are null', noise(2, 2, 3), null!, /, not null/],
+    ['a quality that is no number', noise(2, 2, 3), { format: 'jpeg', quality: '90' }, /1 to 100/],
+    ['no picture', undefined!, { format: 'png' }, /takes an Image first/],
+    ['bytes for a picture', new Uint8Array(9) as never, { format: 'png' }, /takes an Image first/],
     ['alpha in JPEG', noise(2, 2, 4), { format: 'jpeg' }, /compositeAlpha first/],
   ])('refuses %s', async (_, image, options, message) => {
     const failure = encode(image, options as { format: 'png' });
@@ -90,7 +95,11 @@ describe('decode', () => {
       for (const source of [
         path,
         pathToFileURL(path),
+        pathToFileURL(path).href,
         new URL(`http://127.0.0.1:${port}/a.png`),
+        `http://127.0.0.1:${port}/a.png`,
+        `HTTP://127.0.0.1:${port}/a.png`,
+        `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`,
         bytes,
         Buffer.from(bytes),
         bytes.buffer,
@@ -101,6 +110,7 @@ describe('decode', () => {
       }
       const missing = new URL(`http://127.0.0.1:${port}/b.png`);
       await expect(decode(missing)).rejects.toThrow(/^b\.png: .*404/);
+      await expect(decode(missing.href)).rejects.toThrow(/^b\.png: .*404/);
     } finally {
       server.close();
       server.closeAllConnections();
@@ -161,8 +171,37 @@ describe('decode', () => {
       await expect(decode(path)).rejects.toMatchObject({ name: 'ImageError', code, message });
     }
     await expect(decode(join(folder, 'none.png'))).rejects.toMatchObject({ code: 'read' });
-    await expect(decode(7 as unknown as string)).rejects.toThrow(ImageError);
-    await expect(decode(png, { depth: 12 as 8 })).rejects.toThrow(/8 or 16, not 12/);
+    await expect(decode('data:image/png;base64,AAAA')).rejects.toThrow(/^the picture: /);
+    await expect(decode('file://elsewhere/a.png')).rejects.toMatchObject({ code: 'read' });
+  });
+
+  it.each([undefined, null, 7, {}, ['a.png']])('refuses the source %o', async (source) => {
+    const failure = decode(source as unknown as string);
+    await expect(failure).rejects.toMatchObject({ name: 'ImageError', code: 'argument' });
+    await expect(failure).rejects.toThrow(/give a path, an address, bytes or a Blob/);
+  });
+
+  it.each([
+    [null, /options as an object, not null/],
+    ['grey', /options as an object, not grey/],
+    [{ channels: 4 }, /channels is 1 or 3, not 4/],
+    [{ channels: '3' }, /channels is 1 or 3, not '3'/],
+    [{ alpha: 'remove' }, /alpha is 'composite' or 'keep', not 'remove'/],
+    [{ alpha: true }, /alpha .*, not true/],
+    [{ background: [1, 2] }, /background is three numbers of 0 to 255, not \[1, 2\]/],
+    [{ background: [1, 2, 256] }, /background .*, not \[1, 2, 256\]/],
+    [{ background: 'white' }, /background .*, not 'white'/],
+    [{ maxPixels: 0 }, /maxPixels is a number above 0, not 0/],
+    [{ maxPixels: '9000' }, /maxPixels .*, not '9000'/],
+    [{ maxPixels: Number.NaN }, /maxPixels .*, not NaN/],
+    [{ signal: {} }, /signal is an AbortSignal/],
+    [{ depth: 12 }, /8 or 16, not 12/],
+    [{ orient: 'no' }, /orient is true or false, not 'no'/],
+  ])('refuses %o, also where the picture would not show it', async (options, message) => {
+    const png = await encode(noise(5, 4, 3), { format: 'png' });
+    const failure = decode(png, options as object);
+    await expect(failure).rejects.toMatchObject({ name: 'ImageError', code: 'argument' });
+    await expect(failure).rejects.toThrow(message);
   });
 
   it("rejects with the signal's reason", async () => {

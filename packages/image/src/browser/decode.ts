@@ -5,6 +5,7 @@ import { ImageError } from '../errors.ts';
 import type { ImageHeader } from '../formats/header.ts';
 import { checkComplete } from '../formats/integrity.ts';
 import {
+  checkDecoding,
   checkPixels,
   decodeHere,
   finish,
@@ -30,9 +31,11 @@ export type { ImageSource } from './source.ts';
  * colours of half-transparent pixels went through the browser's premultiplied alpha.
  *
  * Throws an ImageError that names the picture: `read` where it cannot be fetched or the page may not see its pixels, `format`
- * where it is damaged or of another format, `limit` where it has more pixels than allowed. Aborts reject with the signal's reason.
+ * where it is damaged or of another format, `limit` where it has more pixels than allowed, `argument` for sources and options
+ * that there are not. Aborts reject with the signal's reason.
  */
 export async function decode(source: ImageSource, options: DecodeOptions = {}): Promise<Image> {
+  checkDecoding(options);
   const { name = nameOf(source), signal } = options;
   signal?.throwIfAborted();
   const image = isFile(source)

@@ -32,7 +32,7 @@ export async function encode(
   image: Image,
   options: EncodeOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const quality = checkEncoding(options);
+  const quality = checkEncoding(image, options);
   const { format } = options;
   if (format === 'jpeg' && image.channels === 4) {
     throw new ImageError('argument', 'jpeg holds no alpha; use png, or compositeAlpha first');

@@ -75,7 +75,7 @@ export async function naturalSize(source: DrawableSource, name: string): Promise
   if (typeof VideoFrame !== 'undefined' && source instanceof VideoFrame) {
     return { width: source.displayWidth, height: source.displayHeight };
   }
-  const { width, height } = source as ImageBitmap;
+  const { width, height } = (source ?? {}) as ImageBitmap;
   if (typeof width !== 'number' || typeof height !== 'number') {
     throw new ImageError('argument', `${name}: give a file, an address, or something to draw`);
   }

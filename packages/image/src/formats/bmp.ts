@@ -32,7 +32,8 @@ export function decodeBmp(bytes: Uint8Array, header: ImageHeader, name: string):
   const { width, height, bits, compression, pixels } = layout;
   if (compression === RLE8 || compression === RLE4) return paint(layout, expand(bytes, layout));
   const stride = Math.ceil((width * bits) / 32) * 4;
-  if (bytes.length - pixels < stride * height - 3) {
+  // The last row may lack what fills it up to four bytes.
+  if (bytes.length - pixels < stride * (height - 1) + Math.ceil((width * bits) / 8)) {
     throw new ImageError('format', `${name}: its pixels are cut off; fetch it again`);
   }
   if (bits <= 8) return paint(layout, unpack(bytes, layout, stride));

@@ -1,23 +1,34 @@
-// Whether a file is whole. Browsers show what they have of one that is cut off or damaged; here it is an error, as on Node.
+// Whether a file is whole. Decoders show what they have of one that is cut off (browsers of a damaged one too); here it is an
+// error everywhere.
 
 import { ImageError } from '../errors.ts';
 import type { ImageHeader } from './header.ts';
 
-/** Throws an ImageError where a JPEG, PNG or WebP is cut off, or a PNG's checksums do not fit. */
+/** Throws an ImageError where a JPEG, PNG, WebP or GIF is cut off, or a PNG's checksums do not fit. */
 export function checkComplete(bytes: Uint8Array, { format }: ImageHeader, name: string): void {
-  const problem =
-    format === 'png'
-      ? problemOfPng(bytes)
-      : format === 'jpeg'
-        ? problemOfJpeg(bytes)
-        : format === 'webp'
-          ? problemOfWebp(bytes)
-          : null;
+  const problem = problemOf(bytes, format);
   if (problem) {
     throw new ImageError(
       'format',
       `${name}: a damaged ${format.toUpperCase()} file (${problem}); fetch it again`,
     );
+  }
+}
+
+function problemOf(bytes: Uint8Array, format: ImageHeader['format']): string | null {
+  switch (format) {
+    case 'png':
+      return problemOfPng(bytes);
+    case 'jpeg':
+      return problemOfJpeg(bytes);
+    case 'webp':
+      return problemOfWebp(bytes);
+    case 'gif':
+      return problemOfGif(bytes);
+    case 'bmp':
+    case 'pnm':
+      // Decoded by this package, which sees for itself.
+      return null;
   }
 }
 
@@ -62,4 +73,22 @@ function problemOfJpeg(bytes: Uint8Array): string | null {
 function problemOfWebp(bytes: Uint8Array): string | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return view.getUint32(4, true) + 8 > bytes.length ? CUT_OFF : null;
+}
+
+/** Blocks to the trailer. One of an unknown kind is left to the decoder. */
+function problemOfGif(bytes: Uint8Array): string | null {
+  /** The bytes of the colour table that these flags announce. */
+  const tableAfter = (flags: number): number => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+  let at = 13 + tableAfter(bytes[10]!);
+  while (at < bytes.length) {
+    const kind = bytes[at];
+    if (kind === 0x3b) return null;
+    if (kind === 0x21) at += 2;
+    else if (kind === 0x2c && at + 9 < bytes.length) at += 11 + tableAfter(bytes[at + 9]!);
+    else return kind === 0x2c ? CUT_OFF : null;
+    // Parts, each after its length; the last has none.
+    while (at < bytes.length && bytes[at] !== 0) at += 1 + bytes[at]!;
+    at++;
+  }
+  return CUT_OFF;
 }

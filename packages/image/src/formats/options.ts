@@ -25,12 +25,43 @@ export interface DecodeOptions {
 export const DEFAULT_NAME = 'the picture';
 const DEFAULT_MAX_PIXELS = 100_000_000;
 
+/** A wrong value as messages show it. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
+}
+
+/** Throws an ImageError for options that there are not, whatever picture they are for. */
+export function checkDecoding(options: DecodeOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new ImageError('argument', `decode takes its options as an object, not ${options}`);
+  }
+  const { alpha, background, channels, maxPixels, signal } = options;
+  const wrong = (expected: string, given: unknown): ImageError =>
+    new ImageError('argument', `${expected}, not ${shown(given)}`);
+  if (alpha !== undefined && alpha !== 'composite' && alpha !== 'keep') {
+    throw wrong(`alpha is 'composite' or 'keep'`, alpha);
+  }
+  if (channels !== undefined && channels !== 1 && channels !== 3) {
+    throw wrong('channels is 1 or 3', channels);
+  }
+  if (background !== undefined) {
+    const levels = Array.isArray(background) && background.length === 3 ? background : [];
+    if (levels.length === 0 || !levels.every((level) => level >= 0 && level <= 255)) {
+      throw wrong('background is three numbers of 0 to 255', background);
+    }
+  }
+  if (maxPixels !== undefined && !(typeof maxPixels === 'number' && maxPixels > 0)) {
+    throw wrong('maxPixels is a number above 0', maxPixels);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrong('signal is an AbortSignal', signal);
+  }
+}
+
 /** Throws an ImageError where the picture has more pixels than the caller allows. */
 export function checkPixels({ width, height }: Size, name: string, options: DecodeOptions): void {
   const { maxPixels = DEFAULT_MAX_PIXELS } = options;
-  if (!(maxPixels > 0)) {
-    throw new ImageError('argument', `maxPixels is a number above 0, not ${maxPixels}`);
-  }
   if (width * height > maxPixels) {
     throw new ImageError(
       'limit',

@@ -5,10 +5,18 @@ import type { Metadata, Sharp } from 'sharp';
 import { ImageError } from '../errors.ts';
 import { applyOrientation } from '../formats/exif.ts';
 import type { ImageHeader } from '../formats/header.ts';
-import { decodeHere, finish, inspect, type DecodeOptions } from '../formats/options.ts';
+import { checkComplete } from '../formats/integrity.ts';
+import {
+  checkDecoding,
+  decodeHere,
+  finish,
+  inspect,
+  shown,
+  type DecodeOptions,
+} from '../formats/options.ts';
 import { grayscale, toRgb } from '../colour/gray.ts';
 import { Image, type Channels, type PixelData } from '../image.ts';
-import { bytesOf, nameOf, type ImageSource } from './source.ts';
+import { bytesOf, located, nameOf, type ImageSource } from './source.ts';
 import { firstLine, loadSharp } from './sharp.ts';
 
 export type { ImageSource } from './source.ts';
@@ -25,11 +33,11 @@ export interface DecodeNodeOptions extends DecodeOptions {
 
 /**
  * The picture in a JPEG, PNG, WebP, GIF (its first frame), BMP or PNM file, upright, colours as stored (colour profiles are
- * not applied). A string is a path; addresses are given as URLs.
+ * not applied). A string is a path, or an address where it begins with `https:`, `http:`, `file:` or `data:`.
  *
  * Throws an ImageError that names the picture: `read` where it cannot be read, `format` where it is damaged or of another
- * format, `limit` where it has more pixels than allowed, `missing` where sharp is not installed. Aborts reject with the
- * signal's reason.
+ * format, `limit` where it has more pixels than allowed, `argument` for sources and options that there are not, `missing` where
+ * sharp is not installed. Aborts reject with the signal's reason.
  */
 export async function decode(
   source: ImageSource,
@@ -43,12 +51,17 @@ export async function decode(
   source: ImageSource,
   options: DecodeNodeOptions = {},
 ): Promise<Image<PixelData>> {
-  const { name = nameOf(source), signal, depth = 8 } = options;
+  checkDecoding(options);
+  const place = located(source);
+  const { name = nameOf(place), signal, depth = 8, orient } = options;
   if (depth !== 8 && depth !== 16) {
-    throw new ImageError('argument', `depth is 8 or 16, not ${String(depth)}`);
+    throw new ImageError('argument', `depth is 8 or 16, not ${shown(depth)}`);
+  }
+  if (orient !== undefined && typeof orient !== 'boolean') {
+    throw new ImageError('argument', `orient is true or false, not ${shown(orient)}`);
   }
   signal?.throwIfAborted();
-  const bytes = await bytesOf(source, name, signal);
+  const bytes = await bytesOf(place, name, signal);
   const header = inspect(bytes, name, options);
   const image =
     decodeHere(bytes, header, name) ?? (await bySharp(bytes, header, name, { ...options, depth }));
@@ -78,6 +91,7 @@ async function bySharp(
   { orient = true, depth }: DecodeNodeOptions,
 ): Promise<Image<PixelData>> {
   const sharp = await loadSharp();
+  checkComplete(bytes, header, name);
   try {
     const metadata = await sharp(bytes, INPUT).metadata();
     if (metadata.width * metadata.height > header.width * header.height) {

@@ -14,7 +14,7 @@ export async function encode(
   image: Image<PixelData>,
   options: EncodeOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const quality = checkEncoding(options);
+  const quality = checkEncoding(image, options);
   const { format } = options;
   const { width, height, channels, data } = image;
   const deep = data instanceof Uint16Array;
