@@ -75,10 +75,11 @@ function problemOfWebp(bytes: Uint8Array): string | null {
   return view.getUint32(4, true) + 8 > bytes.length ? CUT_OFF : null;
 }
 
+/** The bytes of the colour table that a GIF's flags announce. */
+const tableAfter = (flags: number): number => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+
 /** Blocks to the trailer. One of an unknown kind is left to the decoder. */
 function problemOfGif(bytes: Uint8Array): string | null {
-  /** The bytes of the colour table that these flags announce. */
-  const tableAfter = (flags: number): number => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   let at = 13 + tableAfter(bytes[10]!);
   while (at < bytes.length) {
     const kind = bytes[at];

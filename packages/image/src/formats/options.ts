@@ -31,14 +31,15 @@ export function shown(value: unknown): string {
   return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
 }
 
+const wrong = (expected: string, given: unknown): ImageError =>
+  new ImageError('argument', `${expected}, not ${shown(given)}`);
+
 /** Throws an ImageError for options that there are not, whatever picture they are for. */
 export function checkDecoding(options: DecodeOptions): void {
   if (typeof options !== 'object' || options === null) {
     throw new ImageError('argument', `decode takes its options as an object, not ${options}`);
   }
   const { alpha, background, channels, maxPixels, signal } = options;
-  const wrong = (expected: string, given: unknown): ImageError =>
-    new ImageError('argument', `${expected}, not ${shown(given)}`);
   if (alpha !== undefined && alpha !== 'composite' && alpha !== 'keep') {
     throw wrong(`alpha is 'composite' or 'keep'`, alpha);
   }
