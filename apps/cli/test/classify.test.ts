@@ -118,7 +118,7 @@ describe('many pictures', () => {
     expect(lines.map(({ image }) => image)).toEqual(pictures);
     for (const { top } of lines) {
       expect(top.map(({ index }) => index)).toEqual([3, 0]);
-      expect(top[0]!.label).toBe('class 3');
+      expect(top[0]!.label).toBe('3');
       expect(top[0]!.probability).toBeCloseTo(probabilityOf(10), 5);
     }
     expect(stderr).toMatch(/^pictures 5\/5$/m);
@@ -141,7 +141,7 @@ describe('many pictures', () => {
     expect(status).toBe(0);
     expect(stdout).toContain('"resize":{"width":28,"height":28}');
     expect(stdout).toMatch(/^a\.ppm \(\d+\.\d ms\)$/m);
-    expect(stdout).toMatch(/^ {3}94\.3 % {2}class 3$/m);
+    expect(stdout).toMatch(/^ {3}94\.3 % {2}3$/m);
     expect((100 * probabilityOf(10)).toFixed(1)).toBe('94.3');
   });
 });
