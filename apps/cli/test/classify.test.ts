@@ -136,13 +136,24 @@ describe('many pictures', () => {
     expect(stderr).not.toContain('    at ');
   });
 
-  test('are told for people with the preprocessing and the time', async () => {
+  test('are told for people with the preprocessing, whose it is, and the time', async () => {
     const { status, stdout } = await run(['classify', 'a.ppm', ...lenet], work);
     expect(status).toBe(0);
-    expect(stdout).toContain('"resize":{"width":28,"height":28}');
+    expect(stdout).toMatch(
+      /prepared by .*"width":28,"height":28.*, as for weights 'convoke_mnist'/,
+    );
     expect(stdout).toMatch(/^a\.ppm \(\d+\.\d ms\)$/m);
-    expect(stdout).toMatch(/^ {3}94\.3 % {2}3$/m);
-    expect((100 * probabilityOf(10)).toFixed(1)).toBe('94.3');
+    const percent = (100 * probabilityOf(10)).toFixed(1);
+    expect(stdout).toContain(`\n   ${percent} %  3\n`);
+  });
+
+  test('of a network that nothing is published of are prepared by a guess, which is said', async () => {
+    writeFileSync(join(work, 'lenet1.safetensors'), await biased('lenet1', 3));
+    const args = ['--model', 'lenet1', '--weights', 'lenet1.safetensors', '--backend', 'js'];
+    const { status, stdout } = await run(['classify', 'a.ppm', ...args], work);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/which is a guess/);
+    expect(stdout).toMatch(/ %  class 3$/m);
   });
 });
 
