@@ -52,12 +52,25 @@ function guessPreprocess({ input, numClasses }: ModelInfo): Preprocess {
   return { channels: channels === 1 ? 'gray' : 'RGB', resize: { width: size, height: size } };
 }
 
-/** The file, taken for weights like the published ones of `tag`, or of the first tag that there is. */
+/** The published weights that a file is like: those of `tag`, or the first where all are of the same classes. */
+function likeness(
+  file: string,
+  { name, pretrained }: ModelInfo,
+  tag: string | undefined,
+): PretrainedWeights | undefined {
+  if (tag !== undefined) return findPretrained(name, tag);
+  const prepared = pretrained.filter(({ preprocess }) => preprocess !== null);
+  if (new Set(prepared.map(({ classes }) => classes)).size > 1) {
+    const tags = prepared.map((entry) => `'${entry.tag}'`).join(' or ');
+    throw new UsageError(
+      `classify: weights of ${name} are published for several sets of classes; say which ${file} is like: --pretrained ${tags}`,
+    );
+  }
+  return prepared[0];
+}
+
 function fromFile(file: string, info: ModelInfo, tag: string | undefined): PretrainedWeights {
-  const like =
-    tag === undefined
-      ? info.pretrained.find(({ preprocess }) => preprocess !== null)
-      : findPretrained(info.name, tag);
+  const like = likeness(file, info, tag);
   const { input, numClasses } = info;
   return {
     model: info.name,
