@@ -45,7 +45,8 @@ export class ProgressLine {
   }
 
   #bar({ label, done, total, text }: Progress): string {
-    const columns = this.#stream.columns ?? 80;
+    // Some terminals say 0.
+    const columns = this.#stream.columns || 80;
     const width = Math.min(30, columns - label.length - text.length - 5);
     if (total === null || width < 4) return `${label} ${text}`.slice(0, columns - 1);
     const filled = Math.round((done / Math.max(total, 1)) * width);

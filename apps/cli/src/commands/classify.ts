@@ -156,7 +156,7 @@ function introduction(
 
 /** Each picture's pixels, or why there are none. */
 async function decodeAll(images: readonly string[]): Promise<PromiseSettledResult<Image>[]> {
-  return Promise.allSettled(images.map((image) => decode(resolve(image))));
+  return Promise.allSettled(images.map((image) => decode(resolve(image), { name: image })));
 }
 
 /** Returns how many pictures could not be read. */
@@ -193,7 +193,7 @@ async function classifyAll(
       else {
         failures++;
         const { message } = one.reason as Error;
-        process.stderr.write(`convoke classify: ${names[i]}: ${message}\n`);
+        process.stderr.write(`convoke classify: ${message}\n`);
       }
     }
     if (images.length > batch) {
