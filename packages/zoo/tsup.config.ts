@@ -6,6 +6,7 @@ export default defineConfig({
     'src/node.ts',
     'src/browser.ts',
     'src/golden.ts',
+    'src/testkit.ts',
     'src/architectures/*.ts',
     'src/weights/*.ts',
   ],

@@ -2,18 +2,11 @@
 // classifiers, gradients, and losses of training.
 
 import { createMeta, type Backend } from '@convoke/core';
-import type { Module } from '@convoke/nn';
 
 import { createModel } from './create.ts';
 import type { Deviation, Precision } from './golden/compare.ts';
-import { runGoldenAuxiliary, runGoldenCase } from './golden/evaluation.ts';
-import type {
-  GoldenAuxiliary,
-  GoldenFrozen,
-  GoldenNetworkCase,
-  GoldenTraining,
-} from './golden/files.ts';
-import { runGoldenFrozen, runGoldenTraining } from './golden/gradients.ts';
+import type { GoldenPart } from './golden/files.ts';
+import { runGoldenPart } from './golden/parts.ts';
 import { fillWithGolden } from './golden/values.ts';
 
 export type { Deviation, Precision } from './golden/compare.ts';
@@ -24,9 +17,11 @@ export type {
   GoldenFrozen,
   GoldenNetwork,
   GoldenNetworkCase,
+  GoldenPart,
   GoldenTraining,
 } from './golden/files.ts';
 export { runGoldenFrozen, runGoldenTraining } from './golden/gradients.ts';
+export { runGoldenPart } from './golden/parts.ts';
 export { fillWithGolden, goldenValues } from './golden/values.ts';
 
 /** A case as a runner of golden files hands it over: `attrs` tell the network, `network` one part of what its file holds. */
@@ -40,20 +35,6 @@ type Runner = (
   options: { precision: Precision },
 ) => Promise<{ tensors: readonly Deviation[] }>;
 
-/** Which comparison a part of a file is for, by what it holds. */
-async function run(
-  model: Module,
-  part: object,
-  precision: Precision,
-  backend: Backend,
-): Promise<Deviation[]> {
-  if ('modes' in part)
-    return runGoldenAuxiliary(model, part as GoldenAuxiliary, precision, backend);
-  if ('losses' in part) return runGoldenTraining(model, part as GoldenTraining, precision, backend);
-  if ('grads' in part) return runGoldenFrozen(model, part as GoldenFrozen, precision, backend);
-  return runGoldenCase(model.eval(), part as GoldenNetworkCase, precision, backend);
-}
-
 /** How to run a case of a network, or null for one that is none. Errors are relative. */
 export function recognize({ attrs, network }: NamedCase): Runner | null {
   const { arch, gain } = attrs;
@@ -63,7 +44,8 @@ export function recognize({ attrs, network }: NamedCase): Runner | null {
     const model = await createModel(arch, { backend: createMeta() });
     try {
       fillWithGolden(model, gain, backend);
-      return { tensors: await run(model, network, precision, backend) };
+      const part = network as GoldenPart;
+      return { tensors: await runGoldenPart(model, part, precision, backend) };
     } finally {
       model.dispose();
     }

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
-import type { GoldenNetwork } from '../src/golden.ts';
+import type { GoldenNetwork, GoldenNetworkCase } from '../src/golden.ts';
 
 const folder = new URL('./fixtures/zoo/', import.meta.url);
 
@@ -16,4 +16,15 @@ export function goldenOf(name: string): GoldenNetwork | null {
   const file = new URL(`${name}.json.gz`, folder);
   if (!existsSync(file)) return null;
   return JSON.parse(gunzipSync(readFileSync(file)).toString()) as GoldenNetwork;
+}
+
+const sizeOf = ({ input }: GoldenNetworkCase): number => input.shape.reduce((a, b) => a * b);
+
+/** The case of the smallest input alone, but for small networks; training and gradients of those that are not large. */
+export function quickGoldenOf(name: string): GoldenNetwork | null {
+  const golden = goldenOf(name);
+  if (!golden || golden.params <= 1.5e6) return golden;
+  const cases = golden.cases.toSorted((a, b) => sizeOf(a) - sizeOf(b)).slice(0, 1);
+  const smallest = { ...golden, cases };
+  return golden.params <= 6e6 ? smallest : { ...smallest, aux: null, frozen_bn: null, train: null };
 }

@@ -67,12 +67,12 @@ export const nin: Architecture<keyof typeof heads> = defineArchitecture({
     nin_cifar: {
       params: 966_986,
       macs: 222_486_528,
-      input: { channels: 3, size: 32, minSize: 3 },
+      input: { channels: 3, size: 32, minSize: 4 },
       numClasses: 10,
       head: 'cccp6',
     },
   },
-  input: { channels: 3, size: 224, minSize: 35 },
+  input: { channels: 3, size: 224, minSize: 39 },
   head: 'cccp8',
   stem: 'conv1',
   build(variant, { numClasses, inChannels, generator }) {

@@ -69,6 +69,9 @@ export interface GoldenTraining extends GoldenBackward {
   readonly running: readonly GoldenDigest[];
 }
 
+/** What a comparison is made of. */
+export type GoldenPart = GoldenNetworkCase | GoldenAuxiliary | GoldenFrozen | GoldenTraining;
+
 export interface GoldenNetwork {
   readonly arch: string;
   readonly gain: number;
