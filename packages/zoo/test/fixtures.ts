@@ -20,11 +20,16 @@ export function goldenOf(name: string): GoldenNetwork | null {
 
 const sizeOf = ({ input }: GoldenNetworkCase): number => input.shape.reduce((a, b) => a * b);
 
-/** The case of the smallest input alone, but for small networks; training and gradients of those that are not large. */
+/** With the case of the smallest input alone. */
+export function smallestOf(golden: GoldenNetwork): GoldenNetwork {
+  const cases = golden.cases.toSorted((a, b) => sizeOf(a) - sizeOf(b)).slice(0, 1);
+  return { ...golden, cases };
+}
+
+/** All of small networks, the smallest input of others, and no training and gradients of large ones. */
 export function quickGoldenOf(name: string): GoldenNetwork | null {
   const golden = goldenOf(name);
   if (!golden || golden.params <= 1.5e6) return golden;
-  const cases = golden.cases.toSorted((a, b) => sizeOf(a) - sizeOf(b)).slice(0, 1);
-  const smallest = { ...golden, cases };
+  const smallest = smallestOf(golden);
   return golden.params <= 6e6 ? smallest : { ...smallest, aux: null, frozen_bn: null, train: null };
 }

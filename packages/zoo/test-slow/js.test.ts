@@ -1,0 +1,3 @@
+import { describeNetworks } from './networks.ts';
+
+await describeNetworks({ backend: 'js', precision: 'strict', large: false });
