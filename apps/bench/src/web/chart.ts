@@ -19,7 +19,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 const times = (value: number): string => (value >= 10 ? value.toFixed(0) : value.toFixed(2));
 
-/** How a row compares with the fastest, and where it stands to the first of the table. */
+/** How a row compares with the fastest. */
 function comparison({ medianMs }: Row, fastest: Row): string {
   return medianMs === fastest.medianMs
     ? 'fastest'
@@ -32,11 +32,11 @@ function bar(row: Row, slowest: Row, ours: boolean): HTMLElement {
   return drawn;
 }
 
+function speedOf(gflops: number, ofPeak: number | undefined): string {
+  return `${gflops.toFixed(1)} GFLOP/s${ofPeak === undefined ? '' : `, ${percent(ofPeak)} of peak`}`;
+}
+
 function line(row: Row, fastest: Row, slowest: Row, ours: boolean): HTMLTableRowElement {
-  const speed =
-    row.gflops === undefined
-      ? ''
-      : `${row.gflops.toFixed(1)} GFLOP/s${row.ofPeak === undefined ? '' : `, ${percent(row.ofPeak)} of peak`}`;
   const threads = row.threads > 1 ? ` (${row.threads} threads)` : '';
   return element(
     'tr',
@@ -45,7 +45,9 @@ function line(row: Row, fastest: Row, slowest: Row, ours: boolean): HTMLTableRow
     element('td', { class: 'number' }, `${milliseconds(row.medianMs)} ms`),
     element('td', { class: 'bars' }, bar(row, slowest, ours)),
     element('td', { class: 'detail' }, comparison(row, fastest)),
-    element('td', { class: 'detail' }, speed),
+    ...(row.gflops === undefined
+      ? []
+      : [element('td', { class: 'detail' }, speedOf(row.gflops, row.ofPeak))]),
     element('td', { class: 'detail' }, `error ${row.maxRelError.toExponential(1)}`),
     element(
       'td',
@@ -55,7 +57,11 @@ function line(row: Row, fastest: Row, slowest: Row, ours: boolean): HTMLTableRow
   );
 }
 
-const headings = ['', 'median', '', 'against the fastest', 'speed', 'correctness', 'range'];
+/** Operations are counted for all rows of a case or for none. */
+function headings(counted: boolean): string[] {
+  const speed = counted ? ['speed'] : [];
+  return ['contender', 'median', '', 'against the fastest', ...speed, 'correctness', 'range'];
+}
 
 /** Rows as they were given, ours with bars of their own colour; and who was not timed, with the reason. */
 export function caseSection(measured: Measured, backends: readonly string[]): HTMLElement {
@@ -67,7 +73,9 @@ export function caseSection(measured: Measured, backends: readonly string[]): HT
     const head = element(
       'tr',
       {},
-      ...headings.map((text) => element('th', { scope: 'col' }, text)),
+      ...headings(fastest.gflops !== undefined).map((text) =>
+        text === '' ? element('td') : element('th', { scope: 'col' }, text),
+      ),
     );
     const body = rows.map((row) => line(row, fastest, slowest, backends.includes(row.contender)));
     section.append(

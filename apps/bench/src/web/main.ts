@@ -53,7 +53,7 @@ function checkbox(
   const box = element('input', { type: 'checkbox', name: group, value: name });
   box.checked = available && checked;
   box.disabled = !available;
-  return element('label', {}, box, name, element('small', {}, detail));
+  return element('label', {}, box, element('span', {}, name), element('small', {}, detail));
 }
 
 const checked = (group: string): string[] =>
@@ -166,7 +166,7 @@ form.addEventListener('submit', (event) => {
 form.addEventListener('change', () => history.replaceState(null, '', searchOf(readForm())));
 buttons.cancel.addEventListener('click', () => running?.abort(new Error('cancelled')));
 buttons.download.addEventListener('click', download);
-setUpSwap(readForm);
+setUpSwap(readForm, (step) => void globalThis.benchEvent?.({ kind: 'step', step }));
 
 byId('machine').textContent = machineFacts(await browserMachine()).join(' · ');
 await fillForm(settingsOf(location.search, choices));

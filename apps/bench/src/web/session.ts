@@ -6,6 +6,7 @@ import { timeCase, timePeak, type Row, type Skipped } from '../timing.ts';
 import { startContenders } from './contenders.ts';
 import { browserMachine, type BrowserMachine } from './machine.ts';
 import type { Settings } from './settings.ts';
+import type { SwapStep } from './swap.ts';
 
 export interface Measured {
   readonly name: string;
@@ -32,12 +33,13 @@ export interface SessionEvents {
   end(measured: Measured): void;
 }
 
-/** What `npm run bench -- SUITE --browser` listens to. */
+/** What `npm run bench -- SUITE --browser` listens to; `step` is one of the training that swaps backends. */
 export type PageEvent =
   | { readonly kind: 'say'; readonly text: string }
   | { readonly kind: 'case'; readonly measured: Measured }
   | { readonly kind: 'done'; readonly results: SessionResults }
-  | { readonly kind: 'failed'; readonly message: string };
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'step'; readonly step: SwapStep };
 
 const SECONDS_PER_CONTENDER = 0.5;
 

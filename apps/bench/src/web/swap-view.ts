@@ -1,6 +1,6 @@
 // The section of the page that swaps backends under a training: buttons, the curve of the loss, where it moved.
 
-import { backendCandidates, startBackend } from './contenders.ts';
+import { startBackend } from './contenders.ts';
 import type { Settings } from './settings.ts';
 import { loadIdx, trainAndSwap, type SwapStep } from './swap.ts';
 
@@ -13,8 +13,7 @@ const labels = new URL(
   import.meta.url,
 );
 
-const STEPS_EACH = 30;
-const WIDTH = 640;
+const MOST_STEPS = 500;
 const HEIGHT = 260;
 const MARGIN = 34;
 
@@ -30,13 +29,13 @@ function label(text: string, x: number, y: number): SVGElement {
   return made;
 }
 
-/** The loss of each step, with a line where the training moved and the backend's name above its part. */
-function curve(steps: readonly SwapStep[], total: number): SVGElement {
+/** The loss of each step, `width` pixels wide, with a line where the training moved and the backend's name above its part. */
+function curve(steps: readonly SwapStep[], total: number, width: number): SVGElement {
   const highest = Math.max(2.5, ...steps.map(({ loss }) => loss));
-  const x = (step: number): number => MARGIN + ((WIDTH - MARGIN) * (step - 1)) / total;
+  const x = (step: number): number => MARGIN + ((width - MARGIN) * (step - 1)) / total;
   const y = (loss: number): number => HEIGHT - MARGIN - ((HEIGHT - 2 * MARGIN) * loss) / highest;
   const last = steps.at(-1);
-  const drawn = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img' });
+  const drawn = svg('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img' });
   drawn.setAttribute(
     'aria-label',
     last
@@ -55,24 +54,23 @@ function curve(steps: readonly SwapStep[], total: number): SVGElement {
     svg('polyline', { class: 'line', points: points.join(' ') }),
     label('loss', 0, y(highest) + 4),
     label('0', 18, y(0) + 4),
-    label(`${total} steps`, WIDTH - 60, HEIGHT - 10),
+    label(`${total} steps`, width - 60, HEIGHT - 10),
   );
   return drawn;
 }
 
 const byId = (id: string): HTMLElement => document.getElementById(id)!;
 
-/** js, workers, gpujs and back to js, as far as they can be had. */
-async function journey(): Promise<string[]> {
-  const available = (await backendCandidates()).filter((candidate) => candidate.available);
-  const has = (name: string): boolean => available.some((candidate) => candidate.name === name);
-  return ['js', ...['workers', 'gpujs'].filter(has), 'js'];
+/** js, the other backends that are chosen, and back to js. */
+function journey({ backends }: Settings): string[] {
+  return ['js', ...backends.filter((name) => name !== 'js'), 'js'];
 }
 
-/** Wires the section's buttons. */
-export function setUpSwap(settings: () => Settings): void {
+/** Wires the section's buttons; `onStep` hears of every step. */
+export function setUpSwap(settings: () => Settings, onStep: (step: SwapStep) => void): void {
   const start = byId('swap-start') as HTMLButtonElement;
   const stop = byId('swap-stop') as HTMLButtonElement;
+  const count = byId('swap-steps') as HTMLInputElement;
   const status = byId('swap-status');
   const chart = byId('swap-chart');
   let running: AbortController | null = null;
@@ -87,19 +85,21 @@ export function setUpSwap(settings: () => Settings): void {
     const steps: SwapStep[] = [];
     try {
       const data = await loadIdx(images.href, labels.href);
-      const names = await journey();
+      const names = journey(settings());
+      const stepsEach = Math.min(MOST_STEPS, Math.max(1, Math.floor(count.valueAsNumber) || 1));
       const backends = [];
       for (const name of names) backends.push(await startBackend(name, settings()));
-      const total = STEPS_EACH * names.length;
+      const total = stepsEach * names.length;
       await trainAndSwap({
         data,
         backends,
-        stepsEach: STEPS_EACH,
+        stepsEach,
         signal,
         onStep(step) {
           steps.push(step);
           status.textContent = `Step ${step.step} of ${total} on ${step.backend}: loss ${step.loss.toFixed(3)}`;
-          chart.replaceChildren(curve(steps, total));
+          chart.replaceChildren(curve(steps, total, chart.clientWidth));
+          onStep(step);
         },
       });
       status.textContent = `${total} steps on ${names.join(' → ')}: loss ${steps[0]!.loss.toFixed(3)} to ${steps.at(-1)!.loss.toFixed(3)}`;
