@@ -11,7 +11,7 @@ import {
 import type { Buffer } from '../device.ts';
 import { split } from '../indexing.ts';
 import type { Kit, OpKernels } from '../kernel.ts';
-import { packedConvolution, packedInputGradient } from './packed-conv.ts';
+import { packedConvolution, packedFilterGradientOf, packedInputGradient } from './packed-conv.ts';
 import { fold, sumFold } from './reductions.ts';
 
 interface Sizes {
@@ -252,7 +252,8 @@ export const convKernels: OpKernels = {
       attributes.groups,
     );
     return [
-      filterGradientOf(kit, kit.flat(x!), kit.flat(gradient!), attributes, sizes, output!.shape),
+      packedFilterGradientOf(kit, x!, gradient!, attributes, output!.shape) ??
+        filterGradientOf(kit, kit.flat(x!), kit.flat(gradient!), attributes, sizes, output!.shape),
     ];
   },
 };

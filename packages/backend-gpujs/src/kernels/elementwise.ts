@@ -6,12 +6,16 @@ import {
   SELU_SCALE,
   type OpAttributes,
   type OpName,
+  type Shape,
   type Spec,
+  sameShape,
 } from '@convoke/backend-api';
 
 import { walk } from '../indexing.ts';
 import { literal, type Kit, type OpKernel, type OpKernels, type Value } from '../kernel.ts';
 import type { Buffer } from '../device.ts';
+import { blocksOf, texelsOf } from '../images.ts';
+import { Storage } from '../storage.ts';
 
 const expm1Below = (x: string): string => `expMinusOne(Math.min(${x}, 0.0))`;
 
@@ -84,6 +88,35 @@ const binary: { readonly [K in OpName]?: string } = {
   greaterEqual: 'a >= b ? 1.0 : 0.0',
 };
 
+/** Whether inputs of this shape are held as images, so that flat forms would have to be made. */
+function areImages(kit: Kit, inputs: readonly Value[], shape: Shape): boolean {
+  return (
+    kit.device.packs &&
+    shape.length === 4 &&
+    inputs.every(({ spec }) => sameShape(spec.shape, shape)) &&
+    inputs.some(({ storage: { flat, image } }) => !flat && image && sameShape(image.shape, shape))
+  );
+}
+
+/** The expression for each of a texel's four channels; those beyond the image's stay 0. */
+function onTexels(shape: Shape, names: readonly string[], expression: string): string {
+  const [, channels, height, width] = shape as [number, number, number, number];
+  const word = new RegExp(`\\b(${names.join('|')})\\b`, 'g');
+  const whole = channels % 4 === 0;
+  let code = 'const i = this.thread.x;\n';
+  if (!whole) {
+    code += `const first = imod(idiv(i, ${height * width}), ${blocksOf(channels)}) * 4;\n`;
+  }
+  for (const name of names) code += `const texel${name} = in${name}[i];\n`;
+  for (const lane of [0, 1, 2, 3]) {
+    for (const name of names) code += `const ${name}${lane} = texel${name}[${lane}];\n`;
+    const result = expression.replaceAll(word, `$1${lane}`);
+    code += `let result${lane} = ${result};\n`;
+    if (!whole) code += `if (first + ${lane} >= ${channels}) { result${lane} = 0.0; }\n`;
+  }
+  return `${code}return [result0, result1, result2, result3];`;
+}
+
 /** One kernel over inputs that broadcast to the output; `expression` speaks of them by `names`. */
 function elementwise(
   kit: Kit,
@@ -91,11 +124,18 @@ function elementwise(
   names: readonly string[],
   output: Spec,
   expression: () => string,
-  step = 'each',
-): Buffer {
+): Buffer | Storage {
   const { shape } = output;
+  if (areImages(kit, inputs, shape)) {
+    const values = inputs.map((input) => kit.image(input));
+    const made = kit.launch('texels', kit.texels(texelsOf(shape)), values, () => ({
+      arguments: names.map((name) => `in${name}`),
+      script: onTexels(shape, names, expression()),
+    }));
+    return Storage.ofImage(made, shape);
+  }
   return kit.compute(
-    step,
+    'each',
     shape,
     inputs.map((input) => kit.flat(input)),
     names.map((name) => `in${name}`),

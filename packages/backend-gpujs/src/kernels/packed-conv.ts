@@ -4,9 +4,10 @@
 import { sizeOf, type Conv2dAttributes, type Pair, type Shape } from '@convoke/backend-api';
 
 import type { Buffer } from '../device.ts';
-import { dilateImage, texelsOf } from '../images.ts';
+import { blocksOf, coordinates, dilateImage, gather, texelsOf } from '../images.ts';
 import type { Kit, Value } from '../kernel.ts';
 import { Storage } from '../storage.ts';
+import { hasProducts, packedFilterGradient } from './packed-filter-gradient.ts';
 import {
   correlate,
   gatherImage,
@@ -21,6 +22,31 @@ const WIDEST = 16;
 /** Whether each group begins with a texel of its own. */
 function fills(groups: number, ...channels: readonly number[]): boolean {
   return groups === 1 || channels.every((count) => (count / groups) % 4 === 0);
+}
+
+/** Whether each channel has one filter of its own. */
+const isDepthwise = (groups: number, filter: Shape, channels: number): boolean =>
+  groups > 1 && groups === channels && filter[0] === channels;
+
+/** Filters [C, 1, kH, kW] as texels of four channels, turned by half a turn for gradients. */
+function packTaps(kit: Kit, { spec, storage }: Value, turned: boolean): Buffer {
+  const key = `taps ${turned}`;
+  const known = storage.filters.get(key);
+  if (known) return known;
+  const [channels, , rows, columns] = spec.shape as [number, number, number, number];
+  const taps = rows * columns;
+  const layout = kit.texels(blocksOf(channels) * taps);
+  const shared = `${key} ${channels} ${taps}`;
+  const packed = kit.shared(shared, layout, [kit.flat({ storage })], () => ({
+    arguments: ['filter'],
+    glsl: `vec4 compute() {
+${coordinates({ block: blocksOf(channels), own: taps })}
+int at = block * ${4 * taps} + ${turned ? `${taps - 1} - own` : 'own'};
+return ${gather('filter', 'at', taps, 'block * 4', channels)};
+}`,
+  }));
+  storage.filters.set(key, packed);
+  return packed;
 }
 
 /** An image with zeros between its pixels, and its shape. */
@@ -50,6 +76,7 @@ function correlateImages(
 /** Pixels on their own need no rows: threads then end unevenly once an image, not once a row. */
 function inOneRow(correlation: Correlation): Correlation {
   const { input, output, kernel, stride, padding } = correlation;
+  if (correlation.groups === 'depthwise') return correlation;
   const single = kernel[0] * kernel[1] * stride[0] * stride[1] === 1;
   if (!single || padding[0] !== 0 || padding[1] !== 0 || !sameSize(input, output)) {
     return correlation;
@@ -69,18 +96,21 @@ export function packedConvolution(
   finish?: Finish,
 ): Storage | null {
   const [outputs, inputs, ...kernel] = filter.spec.shape as [number, number, number, number];
-  if (!kit.device.packs || kernel[1] > WIDEST || !fills(groups, outputs, x.spec.shape[1]!))
-    return null;
+  const depthwise = isDepthwise(groups, filter.spec.shape, x.spec.shape[1]!);
+  if (!kit.device.packs || kernel[1] > WIDEST) return null;
+  if (!depthwise && !fills(groups, outputs, x.spec.shape[1]!)) return null;
   if (sizeOf(output) === 0 || sizeOf(x.spec.shape) === 0) return null;
   const { image, shape } = dilated(kit, x, lhsDilation);
   const taps = kernel[0] * kernel[1];
-  const filters = packFilters(kit, filter, {
-    outputs,
-    inputs,
-    kernel,
-    strides: [inputs * taps, taps, kernel[1], 1],
-    offset: 0,
-  });
+  const filters = depthwise
+    ? packTaps(kit, filter, false)
+    : packFilters(kit, filter, {
+        outputs,
+        inputs,
+        kernel,
+        strides: [inputs * taps, taps, kernel[1], 1],
+        offset: 0,
+      });
   const correlation = {
     input: shape,
     output,
@@ -88,7 +118,7 @@ export function packedConvolution(
     stride,
     dilation: rhsDilation,
     padding: [padding[0], padding[2]] as const,
-    groups,
+    groups: depthwise ? ('depthwise' as const) : groups,
   };
   return correlateImages(kit, image, filters, correlation, finish);
 }
@@ -102,17 +132,20 @@ export function packedInputGradient(
   output: Shape,
 ): Storage | null {
   const [outputs, inputs, ...kernel] = filter.spec.shape as [number, number, number, number];
-  if (!kit.device.packs || kernel[1] > WIDEST || groups !== 1) return null;
+  const depthwise = isDepthwise(groups, filter.spec.shape, output[1]!);
+  if (!kit.device.packs || kernel[1] > WIDEST || (groups !== 1 && !depthwise)) return null;
   if (sizeOf(output) === 0 || sizeOf(gradient.spec.shape) === 0) return null;
   const { image, shape } = dilated(kit, gradient, stride);
   const taps = kernel[0] * kernel[1];
-  const filters = packFilters(kit, filter, {
-    outputs: inputs,
-    inputs: outputs,
-    kernel,
-    strides: [taps, inputs * taps, -kernel[1], -1],
-    offset: taps - 1,
-  });
+  const filters = depthwise
+    ? packTaps(kit, filter, true)
+    : packFilters(kit, filter, {
+        outputs: inputs,
+        inputs: outputs,
+        kernel,
+        strides: [taps, inputs * taps, -kernel[1], -1],
+        offset: taps - 1,
+      });
   return correlateImages(kit, image, filters, {
     input: shape,
     output,
@@ -123,6 +156,22 @@ export function packedInputGradient(
       (kernel[0] - 1) * rhsDilation[0] - padding[0],
       (kernel[1] - 1) * rhsDilation[1] - padding[2],
     ],
-    groups: 1,
+    groups: depthwise ? 'depthwise' : 1,
   });
+}
+
+export function packedFilterGradientOf(
+  kit: Kit,
+  x: Value,
+  gradient: Value,
+  attributes: Conv2dAttributes,
+  output: Shape,
+): Buffer | null {
+  const shapes = { x: x.spec.shape, gradient: gradient.spec.shape, filter: output };
+  const { groups, lhsDilation } = attributes;
+  if (!kit.device.packs || !hasProducts(shapes)) return null;
+  const channels = x.spec.shape[1]!;
+  if (!isDepthwise(groups, output, channels) && !fills(groups, output[0]!, channels)) return null;
+  const { image, shape } = dilated(kit, x, lhsDilation);
+  return packedFilterGradient(kit, image, kit.image(gradient), attributes, { ...shapes, x: shape });
 }

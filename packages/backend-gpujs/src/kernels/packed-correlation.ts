@@ -53,7 +53,8 @@ export interface Correlation {
   readonly dilation: Pair;
   /** Above and to the left. */
   readonly padding: Pair;
-  readonly groups: number;
+  /** Or each channel by its own filter, whose channels are then texels as an image's are. */
+  readonly groups: number | 'depthwise';
   /** Whether each sample has a set of filters of its own. */
   readonly ownFilters?: boolean;
 }
@@ -106,8 +107,10 @@ function source(correlation: Correlation, parts: number, finish: Finish): Source
   const [n, outputs, rows, columns] = output as [number, number, number, number];
   const threads = Math.ceil(columns / parts);
   const [inBlocks, outBlocks] = [blocksOf(input[1]!), blocksOf(outputs)];
-  const groupBlocks = inBlocks / groups;
-  const taps = kernel[0] * kernel[1] * 4;
+  const depthwise = groups === 'depthwise';
+  const groupBlocks = depthwise ? 1 : inBlocks / groups;
+  const tap = depthwise ? 1 : 4;
+  const taps = kernel[0] * kernel[1] * tap;
   const all = Array.from({ length: parts }, (_, part) => part);
   const columnOf = (part: number, kx: number): number => part * stride[1] + kx * dilation[1];
   const offsets = Array.from({ length: kernel[1] }, (_, kx) => kx);
@@ -116,12 +119,12 @@ function source(correlation: Correlation, parts: number, finish: Finish): Source
   const products = offsets
     .map(
       (kx) => `{
-mat4 m = mat4(${[0, 1, 2, 3].map((own) => `filters_at(f + ${kx * 4 + own})`).join(', ')});
+${depthwise ? 'vec4' : 'mat4'} m = ${depthwise ? `filters_at(f + ${kx})` : `mat4(${[0, 1, 2, 3].map((own) => `filters_at(f + ${kx * 4 + own})`).join(', ')})`};
 ${all.map((part) => `s${part} += m * x${columnOf(part, kx)};`).join('\n')}
 }`,
     )
     .join('\n');
-  const group = groups === 1 ? '' : ` + block / ${outBlocks / groups} * ${groupBlocks}`;
+  const group = depthwise ? ' + block' : ` + block / ${outBlocks / groups} * ${groupBlocks}`;
   const set = ownFilters ? `n * ${outBlocks * groupBlocks * taps} + ` : '';
   const results = all.map((part) => {
     const residual = finish.residual
@@ -147,7 +150,7 @@ int iy = y * ${stride[0]} + ky * ${dilation[0]} - (${padding[0]});
 if (iy >= 0 && iy < ${height}) {
 for (int c = 0; c < ${groupBlocks}; c++) {
 int row = ((first + c) * ${height} + iy) * ${width};
-int f = filters + c * ${taps} + ky * ${kernel[1] * 4};
+int f = filters + c * ${taps} + ky * ${kernel[1] * tap};
 ${reads}${products}
 }
 }

@@ -4,6 +4,15 @@ import type { AveragePool2dAttributes, Shape, Window2dAttributes } from '@convok
 
 import { split } from '../indexing.ts';
 import { literal, type OpKernels } from '../kernel.ts';
+import { hasImages } from './channel-sums.ts';
+import {
+  fixedDivisor,
+  packedMaximum,
+  packedMaximumGradient,
+  packedSum,
+  packedSumGradient,
+  type Divisor,
+} from './packed-pooling.ts';
 
 /** Statements for each tap `ky`, `kx` of the output's window: `iy`, `ix` are its place, which may lie outside. */
 function taps({ kernelSize, stride, padding, dilation }: Window2dAttributes, body: string): string {
@@ -78,15 +87,19 @@ function gradientStart(output: Shape): { code: string; plane: string } {
   };
 }
 
-/** Statements that leave the divisor of a window in `count`, or '' where it is a number. */
-function counted(attributes: AveragePool2dAttributes, height: number, width: number): string {
+/** Counts the elements that divide a window's sum. */
+function counted(attributes: AveragePool2dAttributes, height: number, width: number): Divisor {
   const { divisor, countedPadding } = attributes;
   const [top, bottom, left, right] = divisor === 'padded' ? countedPadding : [0, 0, 0, 0];
-  return `if (iy >= ${-top} && iy < ${height + bottom} && ix >= ${-left} && ix < ${width + right}) { count = count + 1.0; }`;
+  return {
+    start: '0.0',
+    each: `if (iy >= ${-top} && iy < ${height + bottom} && ix >= ${-left} && ix < ${width + right}) { count = count + 1.0; }`,
+  };
 }
 
 export const poolingKernels: OpKernels = {
   maxPool2d: (kit, [x], attributes, [values]) => {
+    if (hasImages(kit, [x!])) return packedMaximum(kit, x!, attributes, values!.shape);
     const from = kit.flat(x!);
     const { shape } = values!;
     return [
@@ -101,6 +114,9 @@ export const poolingKernels: OpKernels = {
   maxPool2dGradient: (kit, [gradient, indices], _, [output]) => {
     const [rows, columns] = gradient!.spec.shape.slice(2) as [number, number];
     const known = indices!.storage.windows;
+    if (known && hasImages(kit, [gradient!])) {
+      return [packedMaximumGradient(kit, gradient!, indices!, known, output!.shape)];
+    }
     const step = known ? `windows ${JSON.stringify(known)}` : 'planes';
     const from = [kit.flat(gradient!), kit.flat(indices!)];
     return [
@@ -117,37 +133,47 @@ if (whole(indices[at]) === own) { s = s + gradient[at]; }`;
     ];
   },
   sumPool2d: (kit, [x], attributes, [output]) => [
-    kit.compute('each', output!.shape, [kit.flat(x!)], ['x'], () => {
-      const [height, width] = x!.spec.shape.slice(2) as [number, number];
-      return `${start(output!.shape, height, width)}let s = 0.0;
+    hasImages(kit, [x!])
+      ? packedSum(kit, x!, attributes, output!.shape, fixedDivisor(1))
+      : kit.compute('each', output!.shape, [kit.flat(x!)], ['x'], () => {
+          const [height, width] = x!.spec.shape.slice(2) as [number, number];
+          return `${start(output!.shape, height, width)}let s = 0.0;
 ${taps(attributes, `if (${inside(height, width)}) { s = s + x[plane + iy * ${width} + ix]; }`)}
 return s;`;
-    }),
+        }),
   ],
   sumPool2dGradient: (kit, [gradient], attributes, [output]) => [
-    kit.compute('each', output!.shape, [kit.flat(gradient!)], ['gradient'], () => {
-      const [rows, columns] = gradient!.spec.shape.slice(2) as [number, number];
-      const { code, plane } = gradientStart(output!.shape);
-      const body = `s = s + gradient[(${plane} * ${rows} + oy) * ${columns} + ox];`;
-      return `${code}let s = 0.0;\n${windows(attributes, rows, columns, body)}\nreturn s;`;
-    }),
+    hasImages(kit, [gradient!])
+      ? packedSumGradient(kit, gradient!, attributes, output!.shape)
+      : kit.compute('each', output!.shape, [kit.flat(gradient!)], ['gradient'], () => {
+          const [rows, columns] = gradient!.spec.shape.slice(2) as [number, number];
+          const { code, plane } = gradientStart(output!.shape);
+          const body = `s = s + gradient[(${plane} * ${rows} + oy) * ${columns} + ox];`;
+          return `${code}let s = 0.0;\n${windows(attributes, rows, columns, body)}\nreturn s;`;
+        }),
   ],
-  averagePool2d: (kit, [x], attributes, [output]) => [
-    kit.compute('each', output!.shape, [kit.flat(x!)], ['x'], () => {
-      const [height, width] = x!.spec.shape.slice(2) as [number, number];
-      const { divisor, kernelSize } = attributes;
-      const fixed =
-        divisor === 'kernel'
-          ? kernelSize[0] * kernelSize[1]
-          : typeof divisor === 'number'
-            ? divisor
-            : null;
-      const add = `if (${inside(height, width)}) { s = s + x[plane + iy * ${width} + ix]; }`;
-      const count = fixed === null ? counted(attributes, height, width) : '';
-      return `${start(output!.shape, height, width)}let s = 0.0;
+  averagePool2d: (kit, [x], attributes, [output]) => {
+    const [height, width] = x!.spec.shape.slice(2) as [number, number];
+    const { divisor, kernelSize } = attributes;
+    const fixed =
+      divisor === 'kernel'
+        ? kernelSize[0] * kernelSize[1]
+        : typeof divisor === 'number'
+          ? divisor
+          : null;
+    if (hasImages(kit, [x!])) {
+      const count = fixed === null ? counted(attributes, height, width) : fixedDivisor(fixed);
+      return [packedSum(kit, x!, attributes, output!.shape, count)];
+    }
+    return [
+      kit.compute('each', output!.shape, [kit.flat(x!)], ['x'], () => {
+        const add = `if (${inside(height, width)}) { s = s + x[plane + iy * ${width} + ix]; }`;
+        const count = fixed === null ? counted(attributes, height, width).each : '';
+        return `${start(output!.shape, height, width)}let s = 0.0;
 let count = ${fixed === null ? '0.0' : literal(fixed)};
 ${taps(attributes, `${add}\n${count}`)}
 return s / count;`;
-    }),
-  ],
+      }),
+    ];
+  },
 };

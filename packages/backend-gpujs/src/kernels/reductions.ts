@@ -4,6 +4,7 @@ import { reducedShape, sizeOf, stridesOf, type OpName, type Shape } from '@convo
 
 import type { Buffer } from '../device.ts';
 import { roundAxis, split, sumOf } from '../indexing.ts';
+import { channelSums, hasImages } from './channel-sums.ts';
 import { literal, type Kit, type OpKernel, type OpKernels } from '../kernel.ts';
 
 export interface Fold {
@@ -83,6 +84,9 @@ const foldKernels = Object.fromEntries(
       const { shape } = x!.spec;
       const terms = sizeOf(axes.map((axis) => shape[axis]!));
       const finish = op === 'reduceMean' ? `s / ${literal(terms)}` : 's';
+      if (own === sumFold && axes.join() === '0,2,3' && x!.storage.image && hasImages(kit, [x!])) {
+        return channelSums(kit, op, [x!], [], ['x0'], finish);
+      }
       return [fold(kit, own, [kit.flat(x!)], shape, axes, 'x0[at]', finish)];
     };
     return [op, kernel];
