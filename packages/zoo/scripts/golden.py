@@ -4,7 +4,7 @@
 
 No weights are stored. Every parameter and the input follow from a name, a shape and one number a network, `gain` (`values`
 below; src/golden.ts computes the same). The reference is a float64 run of the float32 weights; beside it stands the error of
-PyTorch's own float32 run. Networks that torchvision lacks are defined here from the papers' tables.
+PyTorch's own float32 run. Networks that torchvision lacks are defined in golden_networks.py.
 """
 
 import base64
@@ -16,9 +16,21 @@ import sys
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import torchvision.models as tv
 from torch import nn
+
+from golden_networks import (
+    AlexNetUngrouped,
+    BnInception,
+    Cifar,
+    ConvNetCourse,
+    GoogLeNet2014,
+    InceptionResNetV2,
+    LeNet5Course,
+    MobileNetV1,
+    NinCifar,
+    Plain,
+)
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "test" / "fixtures"
 
@@ -59,164 +71,6 @@ def values(name, shape, gain):
     return torch.from_numpy(u.astype(np.float32).reshape(shape))
 
 
-# Networks that torchvision lacks
-
-
-class Block(nn.Module):
-    """Two 3x3 convolutions (He et al. 2015, arXiv:1512.03385, figure 5), and a shortcut or none."""
-
-    def __init__(self, channels_in, channels, stride, shortcut):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.shortcut, self.stride, self.more = shortcut, stride, channels - channels_in
-        if shortcut == "B" and self.more:
-            project = nn.Conv2d(channels_in, channels, 1, stride, bias=False)
-            self.downsample = nn.Sequential(project, nn.BatchNorm2d(channels))
-
-    def beside(self, x):
-        if self.shortcut == "none":
-            return 0
-        if not self.more:
-            return x
-        if self.shortcut == "B":
-            return self.downsample(x)
-        before = self.more // 2 if self.shortcut == "A-centred" else 0
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.more - before))
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(y + self.beside(x))
-
-
-def layer(channels_in, channels, stride, count, shortcut):
-    blocks = [Block(channels_in, channels, stride, shortcut)]
-    blocks += [Block(channels, channels, 1, shortcut) for _ in range(count - 1)]
-    return nn.Sequential(*blocks)
-
-
-class Cifar(nn.Module):
-    """6n + 2 layers for 32x32 images (section 4.2)."""
-
-    def __init__(self, depth, shortcut):
-        super().__init__()
-        count = (depth - 2) // 6
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        self.layer1 = layer(16, 16, 1, count, shortcut)
-        self.layer2 = layer(16, 32, 2, count, shortcut)
-        self.layer3 = layer(32, 64, 2, count, shortcut)
-        self.fc = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        return self.fc(x.mean((2, 3)))
-
-
-class Plain(nn.Module):
-    """ResNet-18 and 34 without shortcuts (table 1, section 4.1)."""
-
-    def __init__(self, counts):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = layer(64, 64, 1, counts[0], "none")
-        self.layer2 = layer(64, 128, 2, counts[1], "none")
-        self.layer3 = layer(128, 256, 2, counts[2], "none")
-        self.layer4 = layer(256, 512, 2, counts[3], "none")
-        self.fc = nn.Linear(512, 1000)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(x.mean((2, 3)))
-
-
-class AlexNetUngrouped(nn.Module):
-    """Krizhevsky et al. 2012, section 3.5, as one tower whose convolutions see all channels; 227x227 images."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 96, 11, 4)
-        self.conv2 = nn.Conv2d(96, 256, 5, 1, 2)
-        self.conv3 = nn.Conv2d(256, 384, 3, 1, 1)
-        self.conv4 = nn.Conv2d(384, 384, 3, 1, 1)
-        self.conv5 = nn.Conv2d(384, 256, 3, 1, 1)
-        self.fc6 = nn.Linear(9216, 4096)
-        self.fc7 = nn.Linear(4096, 4096)
-        self.fc8 = nn.Linear(4096, 1000)
-
-    def forward(self, x):
-        def normalized(y):
-            return F.max_pool2d(F.local_response_norm(y, 5, 1e-4, 0.75, 2.0), 3, 2)
-
-        x = normalized(F.relu(self.conv1(x)))
-        x = normalized(F.relu(self.conv2(x)))
-        x = F.relu(self.conv4(F.relu(self.conv3(x))))
-        x = F.max_pool2d(F.relu(self.conv5(x)), 3, 2)
-        return self.fc8(F.relu(self.fc7(F.relu(self.fc6(x.flatten(1))))))
-
-
-class NinCifar(nn.Module):
-    """Network in network for 32x32 images (Lin et al. 2013, arXiv:1312.4400) with Caffe's layers and rounding of pools."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 192, 5, 1, 2)
-        self.cccp1 = nn.Conv2d(192, 160, 1)
-        self.cccp2 = nn.Conv2d(160, 96, 1)
-        self.conv2 = nn.Conv2d(96, 192, 5, 1, 2)
-        self.cccp3 = nn.Conv2d(192, 192, 1)
-        self.cccp4 = nn.Conv2d(192, 192, 1)
-        self.conv3 = nn.Conv2d(192, 192, 3, 1, 1)
-        self.cccp5 = nn.Conv2d(192, 192, 1)
-        self.cccp6 = nn.Conv2d(192, 10, 1)
-
-    def forward(self, x):
-        for name, module in self.named_children():
-            x = F.relu(module(x))
-            if name == "cccp2":
-                x = F.max_pool2d(x, 3, 2, ceil_mode=True)
-            if name == "cccp4":
-                x = F.avg_pool2d(x, 3, 2, ceil_mode=True)
-        return x.mean((2, 3))
-
-
-class LeNet5Course(nn.Module):
-    """The course's table of 62,958 parameters; 32x32 RGB images."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 5)
-        self.conv2 = nn.Conv2d(8, 16, 5)
-        self.fc1 = nn.Linear(400, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
-        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
-
-
-class ConvNetCourse(nn.Module):
-    """The course's example of three convolutions and a logistic unit; 39x39 RGB images."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 10, 3)
-        self.conv2 = nn.Conv2d(10, 20, 5, 2)
-        self.conv3 = nn.Conv2d(20, 40, 5, 2)
-        self.fc = nn.Linear(1960, 1)
-
-    def forward(self, x):
-        x = F.relu(self.conv3(F.relu(self.conv2(F.relu(self.conv1(x))))))
-        return self.fc(x.flatten(1))
-
-
 # What is written: how a network is made, its gain, the side of the images it was designed for, the input's height and width.
 # A gain is right where logits depend on the input and not on biases alone, and rounding does not grow from layer to layer.
 
@@ -225,6 +79,7 @@ CIFAR = (37, 45)
 
 networks = {
     "alexnet_original_ungrouped": (AlexNetUngrouped, math.sqrt(2), 227, (227, 227)),
+    "bn_inception": (BnInception, 1.5, 224, ODD),
     "convnet_course": (ConvNetCourse, math.sqrt(2), 39, (39, 39)),
     "densenet121": (tv.densenet121, 1.5, 224, ODD),
     "densenet169": (tv.densenet169, 1.5, 224, ODD),
@@ -234,13 +89,18 @@ networks = {
     "efficientnet_b5": (tv.efficientnet_b5, 1.51, 456, ODD),
     "efficientnet_b6": (tv.efficientnet_b6, 1.47, 528, ODD),
     "efficientnet_b7": (tv.efficientnet_b7, 1.43, 600, ODD),
+    "googlenet_2014": (GoogLeNet2014, 1.3, 224, ODD),
+    "inception_resnet_v2": (InceptionResNetV2, 1.3, 299, (97, 129)),
     "lenet5_course": (LeNet5Course, math.sqrt(2), 32, (32, 32)),
+    "mobilenet_v1_0.75_224": (lambda: MobileNetV1(0.75, keras=True), 1.5, 224, ODD),
+    "mobilenet_v3_small": (tv.mobilenet_v3_small, 1.45, 224, ODD),
     "nin_cifar": (NinCifar, 1.2, 32, CIFAR),
     "plain18": (lambda: Plain([2, 2, 2, 2]), 1.5, 224, ODD),
     "plain34": (lambda: Plain([3, 4, 6, 3]), 1.5, 224, ODD),
     "resnet34": (tv.resnet34, 1.0, 224, ODD),
     "resnet101": (tv.resnet101, 1.0, 224, ODD),
     "resnext50_32x4d": (tv.resnext50_32x4d, 1.1, 224, ODD),
+    "squeezenet1_0": (tv.squeezenet1_0, math.sqrt(2), 224, ODD),
     "vgg13": (tv.vgg13, math.sqrt(2), 224, ODD),
     "vgg13_bn": (tv.vgg13_bn, math.sqrt(2), 224, ODD),
     "vgg16_bn": (tv.vgg16_bn, math.sqrt(2), 224, ODD),
@@ -251,6 +111,10 @@ for depth in (32, 44, 56):
     networks[f"plain{depth}_cifar"] = (lambda depth=depth: Cifar(depth, "none"), 1.6, 32, CIFAR)
 for depth in (32, 44, 110):
     networks[f"resnet{depth}_cifar"] = (lambda depth=depth: Cifar(depth, "A"), 1.0, 32, CIFAR)
+for width in (0.25, 0.5, 0.75):
+    networks[f"mobilenet_v1_{width}"] = (lambda width=width: MobileNetV1(width), 1.5, 224, ODD)
+for width in (0.35, 0.5, 0.75, 1.4):
+    networks[f"mobilenet_v2_{width}"] = (lambda width=width: tv.mobilenet_v2(width_mult=width), 1.3, 224, ODD)
 
 # Networks with an option that is not the default, for tests of their own, beside the folder of the others.
 variants = {

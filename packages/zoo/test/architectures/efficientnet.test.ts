@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+
 import { workers } from '@convoke/backend-workers';
 import { createMeta, onBackend, register, use } from '@convoke/core';
 import { summary } from '@convoke/nn';
@@ -9,6 +12,7 @@ import {
   type Budget,
   type Scaled,
 } from '../../src/architectures/efficientnet.ts';
+import type { GoldenNetwork } from '../../src/golden.ts';
 import { modelInfo } from '../../src/index.ts';
 
 const meta = createMeta();
@@ -31,6 +35,17 @@ describe('compoundScaling', () => {
   it('is EfficientNet-B0 at 0', async () => {
     const { params, macs } = await modelInfo('efficientnet_b0');
     expect(countsAt(0)).toEqual({ params, macs });
+  });
+
+  it('with 1 more has the layers and channels of B2, whose resolution alone was rounded by hand', () => {
+    const model = onBackend(meta, () => compoundScaling(1).build());
+    const shapes = [...model.stateDict()].map(([name, { shape }]) => [name, shape]);
+    const file = new URL('../fixtures/zoo/efficientnet_b2.json.gz', import.meta.url);
+    const { state_dict: torchvisions } = JSON.parse(
+      gunzipSync(readFileSync(file)).toString(),
+    ) as GoldenNetwork;
+    expect(shapes).toEqual(torchvisions);
+    model.dispose();
   });
 
   it('about doubles the multiply-adds with 1 more, and never takes fewer', () => {
