@@ -191,23 +191,6 @@ export function finishFilterGradient(a: usize, chunk: i32): void {
   }
 }
 
-// @kernel
-// Rows of floats with zeros put before and after, or some cut off. Arguments: from, to, rows, floats a row read and written,
-// zeros before (negative cuts), rows a chunk.
-export function padRows(a: usize, chunk: i32): void {
-  const length = load<i32>(a, 12), outLength = load<i32>(a, 16), before = load<i32>(a, 20), perChunk = load<i32>(a, 24);
-  const first = chunk * perChunk, end = min(first + perChunk, load<i32>(a, 8));
-  const start = min(max(before, 0), outLength), stop = max(start, min(length + before, outLength));
-  for (let row = first; row < end; row++) {
-    let to: usize = <usize>load<u32>(a, 4) + (<usize>(row * outLength) << 2);
-    let from: usize = <usize>load<u32>(a) + (<usize>(row * length + start - before) << 2);
-    let i = 0;
-    for (; i < start; i++, to += 4) store<f32>(to, 0);
-    for (; i + 4 <= stop; i += 4, to += 16, from += 16) v128.store(to, v128.load(from));
-    for (; i < stop; i++, to += 4, from += 4) store<f32>(to, load<f32>(from));
-    for (; i < outLength; i++, to += 4) store<f32>(to, 0);
-  }
-}
 `,
   };
 }

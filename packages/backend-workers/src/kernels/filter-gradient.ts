@@ -13,6 +13,7 @@ import {
 } from './conv-axes.ts';
 import { planDepthwiseFilterGradient } from './depthwise.ts';
 import { cutWork, LEAST_WORK } from './cut.ts';
+import { planPadImages } from './pad-images.ts';
 
 /** Pixels of a block, about: its share of both inputs stays in the second-level cache while all tiles pass over it. */
 const BLOCK_PIXELS = 256;
@@ -179,11 +180,17 @@ function merged(e: Encoder, plan: FilterGradientPlan): Walk | null {
   if (plan.geometry.groups > 1 || c > FEW_CHANNELS || row.kernel === 1) return null;
   if (row.rhsDilation !== 1 || row.lhsDilation !== 1 || row.output === 0) return null;
   const width = (row.output - 1) * row.stride + row.kernel;
-  const rows = n * y.input;
   const rowBytes = width * pixelBytes;
-  const x = e.workspace(rows * rowBytes);
-  const { chunks, perChunk } = cutWork(e, rows, width * c * 4);
-  e.emit('padRows', chunks, [plan.x, x, rows, row.input * c, width * c, row.low * c, perChunk]);
+  const x = planPadImages(e, {
+    x: plan.x,
+    batch: n,
+    height: y.input,
+    length: row.input * c,
+    outHeight: y.input,
+    outLength: width * c,
+    above: 0,
+    before: row.low * c,
+  });
   return {
     x,
     c: c * row.kernel,

@@ -5,6 +5,7 @@ import { f32, type Encoder } from '../encoder.ts';
 import { chunkCount, splitProduct } from './chunks.ts';
 import type { ConvGeometry, Pair } from './conv-geometry.ts';
 import { NO_CLAMP, tileRows } from './gemm.ts';
+import { fitsStrips, planStripConv } from './strip-conv.ts';
 
 /** One axis of an indirect convolution: some pixels of the output, and some taps of the filter that they meet the input by. */
 export interface ConvAxis {
@@ -130,6 +131,10 @@ export function planIndirectConv(e: Encoder, conv: IndirectConv): void {
   const { x, y, panels, bias = 0, addend = 0 } = conv;
   const pixels = batch * rows.pixels * columns.pixels;
   if (pixels * outputs === 0) return;
+  if (fitsStrips(conv)) {
+    planStripConv(e, conv);
+    return;
+  }
   const inner = channels / groups;
   const runs = readsRuns(conv);
   const runBytes = columns.taps * channels * 4;
