@@ -39,9 +39,10 @@ Usage: convoke classify IMAGE... --model NAME (--weights FILE | --pretrained TAG
   --top N           how many answers a picture gets (default 5)
   --json            print a line of JSON a picture and nothing else on standard output
 
-JPEG, PNG, WebP, GIF and BMP files are read. A picture is prepared as the weights want it, which the first line tells; its time is
-its share of what its batch took, from pixels to probabilities, and the first batch takes longer: weights are packed and code is
-compiled. A picture that cannot be read is named, the others are classified, and the exit status is 1.
+JPEG, PNG, WebP and GIF files are read by sharp, which is installed apart (npm install --global sharp); BMP and PNM without it.
+A picture is prepared as the weights want it, which the first line tells; its time is its share of what its batch took, from
+pixels to probabilities, and the first batch takes longer: weights are packed and code is compiled. A picture that cannot be
+read is named, the others are classified, and the exit status is 1.
 `;
 
 /** How pictures become the input of a network that nothing published is known of. */
@@ -193,7 +194,8 @@ async function classifyAll(
       else {
         failures++;
         const { message } = one.reason as Error;
-        process.stderr.write(`convoke classify: ${message}\n`);
+        const named = message.startsWith(names[i]!) ? message : `${names[i]}: ${message}`;
+        process.stderr.write(`convoke classify: ${named}\n`);
       }
     }
     if (images.length > batch) {
