@@ -53,13 +53,12 @@ export interface LoadedWeights {
   readonly report: MapReport;
 }
 
-function expectAcceptance(weights: PretrainedWeights): void {
-  const { model, tag, licence } = weights;
+function notAccepted({ model, tag, licence }: PretrainedWeights): WeightsError {
   const stated =
     licence.weights === null
       ? `come without a stated licence (code: ${licence.code ?? 'not stated'})`
       : `are under ${licence.weights}, which is not for commercial use`;
-  throw new WeightsError(
+  return new WeightsError(
     'licence',
     `the weights '${tag}' of ${model} ${stated}; if you may use them, say so by acceptLicense: true`,
   );
@@ -131,7 +130,7 @@ export async function loadPretrained(
   const { backend = currentBackend() } = options;
   const weights =
     typeof name === 'string' ? findPretrained((await modelInfo(name)).name, tag) : name;
-  if (needsAcceptance(weights) && !acceptLicense) expectAcceptance(weights);
+  if (needsAcceptance(weights) && !acceptLicense) throw notAccepted(weights);
   const info = await modelInfo(weights.model);
   const { numClasses = weights.numClasses, inChannels = weights.inChannels } = options;
   const published = { ...weights.options, numClasses: weights.numClasses };
