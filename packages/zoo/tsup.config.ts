@@ -15,6 +15,10 @@ export default defineConfig({
   platform: 'neutral',
   splitting: true,
   sourcemap: true,
+  // The sources are published beside: the map names them.
+  esbuildOptions: (options) => {
+    options.sourcesContent = false;
+  },
   clean: true,
   dts: false,
 });

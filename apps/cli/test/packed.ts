@@ -12,9 +12,10 @@ export const packageNames: readonly string[] = readdirSync(join(root, 'packages'
 interface Manifest {
   readonly name: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
 }
 
-function manifestOf(name: string): Manifest {
+export function manifestOf(name: string): Manifest {
   const folder = name.slice('@convoke/'.length);
   return JSON.parse(
     readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'),
