@@ -174,7 +174,7 @@ describe('@convoke/zoo, installed with all that it needs', () => {
       [...code.matchAll(/\bfamily: ['"]([^'"]+)['"]/g)].map(([, name]) => name!).toSorted();
     for (const file of files) {
       const own = familiesIn(readFileSync(join(sources, file), 'utf8'));
-      expect(own, file).not.toEqual([]);
+      expect(own).not.toEqual([]);
       const entry = join(project, 'entry.js');
       writeFileSync(entry, `export * from '@convoke/zoo/${file.slice(0, -'.ts'.length)}';\n`);
       const chunks = await bundle(project, entry, { minify: false });
