@@ -10,6 +10,7 @@ const packages = [
   'backend-api',
   'backend-js',
   'backend-workers',
+  'backend-gpujs',
   'backend-testkit',
 ];
 
