@@ -30,6 +30,7 @@ from golden_networks import (
     MobileNetV1,
     NinCifar,
     Plain,
+    resnet50_of_the_paper,
 )
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "test" / "fixtures"
@@ -121,6 +122,7 @@ variants = {
     f"resnet20_cifar.{shortcut}": (lambda shortcut=shortcut: Cifar(20, shortcut), math.sqrt(2), 32, CIFAR)
     for shortcut in ("A-centred", "B")
 }
+variants["resnet50.1x1"] = (resnet50_of_the_paper, math.sqrt(2), 224, ODD)
 
 
 def fill(model, gain):

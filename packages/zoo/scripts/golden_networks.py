@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+import torchvision.models as tv
 from torch import nn
 
 
@@ -76,6 +77,14 @@ class Plain(nn.Module):
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(x.mean((2, 3)))
+
+
+def resnet50_of_the_paper():
+    """torchvision's ResNet-50, but that the first 1x1 convolution of a bottleneck halves height and width (table 1)."""
+    model = tv.resnet50()
+    for stage in (model.layer2, model.layer3, model.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+    return model
 
 
 class AlexNetUngrouped(nn.Module):
