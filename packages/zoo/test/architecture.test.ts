@@ -1,11 +1,17 @@
-// What defineArchitecture and the networks it gives refuse.
+// What defineArchitecture and the networks it gives refuse, and what those keep.
 
 import { js } from '@convoke/backend-js';
 import { createMeta, register, use } from '@convoke/core';
 import { Linear } from '@convoke/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { createModel, defineArchitecture, oneOf, type Definition } from '../src/index.ts';
+import {
+  createModel,
+  defineArchitecture,
+  listModels,
+  oneOf,
+  type Definition,
+} from '../src/index.ts';
 
 const backend = createMeta();
 beforeAll(async () => {
@@ -117,6 +123,16 @@ describe('a network', () => {
 });
 
 describe('createModel', () => {
+  it('gives networks that give back all that they took', async () => {
+    for (const name of await listModels()) {
+      const meta = createMeta();
+      const model = await createModel(name, { backend: meta });
+      expect(meta.memory().handles).toBeGreaterThan(0);
+      model.dispose();
+      expect(meta.memory().handles, name).toBe(0);
+    }
+  });
+
   it.each([
     ['mobilenet_v2', { widht: 0.5 }, /no option 'widht'; .*generator, width$/],
     ['mobilenet_v2', { width: 0 }, /width must be a number above 0, got 0/],

@@ -130,15 +130,16 @@ function separable({ row, inChannels, stride, norm, generator }: BlockConfig): M
   const [, expansion, kernelSize, , outChannels] = row;
   const expanded = makeDivisible(inChannels * expansion);
   const unit = { ...norm, generator };
-  const expand = convNorm({
-    ...unit,
-    inChannels,
-    outChannels: expanded,
-    kernelSize: 1,
-    activation: new SiLU(),
-  });
+  const expand = (): Module =>
+    convNorm({
+      ...unit,
+      inChannels,
+      outChannels: expanded,
+      kernelSize: 1,
+      activation: new SiLU(),
+    });
   return [
-    ...(expanded === inChannels ? [] : [expand]),
+    ...(expanded === inChannels ? [] : [expand()]),
     convNorm({
       ...unit,
       inChannels: expanded,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
 import { workers } from '@convoke/backend-workers';
-import { createMeta, onBackend, register, use } from '@convoke/core';
+import { createMeta, current, onBackend, register, use } from '@convoke/core';
 import { summary } from '@convoke/nn';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -116,12 +116,14 @@ describe('scaleToBudget', () => {
     expect(Math.max(...asked)).toBeLessThan(300);
   });
 
-  it('measures on the backend', async () => {
+  it('measures on the backend, and leaves nothing there', async () => {
+    const { handles } = current().memory();
     const { milliseconds } = await scaleToBudget({ milliseconds: 60_000 }, { maxPhi: 0 });
     expect(milliseconds).toBeGreaterThan(1);
     await expect(scaleToBudget({ milliseconds: 1e-3 })).rejects.toThrow(
       /smallest network has [\d.]+ milliseconds, the budget is 0.001/,
     );
+    expect(current().memory().handles).toBe(handles);
   });
 
   it.each([
