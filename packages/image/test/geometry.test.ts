@@ -60,6 +60,12 @@ describe('flips and quarter turns', () => {
     );
   });
 
+  it.each([0.5, Number.NaN, Infinity, undefined])('of %s quarters are refused', (turns) => {
+    const failing = (): unknown => rotateQuarters(noise(2, 2, 1), turns!);
+    expect(failing).toThrow(ImageError);
+    expect(failing).toThrow(`whole number of turns by 90 degrees, not ${turns}`);
+  });
+
   it('keep 16 bits', () => {
     const data = Uint16Array.of(1, 1000, 65_535);
     const image = new Image({ width: 3, height: 1, channels: 1, data });
@@ -178,6 +184,9 @@ describe('rotate and affine', () => {
 
   it('refuse what they cannot do', () => {
     const image = noise(3, 3, 3);
+    expect(() => affine(noise(2, 2, 1), {} as { matrix: never })).toThrow(
+      /six numbers, not undefined/,
+    );
     expect(() => affine(image, { matrix: [1, 0, 0, 0, NaN, 0] })).toThrow(/six numbers/);
     expect(() => affine(image, { matrix: [1, 0, 0, 0, 1, 0], filter: 'box' as 'nearest' })).toThrow(
       /not 'box'/,

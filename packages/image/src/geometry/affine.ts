@@ -41,11 +41,9 @@ export function affine(image: Image, options: AffineOptions): Image {
   const { width = image.width, height = image.height } = options;
   requireBytes(image, 'affine');
   requireSize({ width, height }, "affine's output");
-  if (matrix.length !== 6 || !matrix.every(Number.isFinite)) {
-    throw new ImageError(
-      'argument',
-      `affine: the matrix is six numbers, not [${matrix.join(', ')}]`,
-    );
+  if (matrix?.length !== 6 || !matrix.every(Number.isFinite)) {
+    const given = Array.isArray(matrix) ? `[${matrix.join(', ')}]` : String(matrix);
+    throw new ImageError('argument', `affine: the matrix is six numbers, not ${given}`);
   }
   if (!Object.hasOwn(samplers, filter)) {
     throw new ImageError(

@@ -1,5 +1,6 @@
 // Mirrors and quarter turns: pixels move, none is computed.
 
+import { ImageError } from '../errors.ts';
 import { blank, type Image, type PixelData } from '../image.ts';
 
 /** Copies `image` so that output pixel (x, y) is input pixel `start + x * stepX + y * stepY`, counted in pixels. */
@@ -39,11 +40,17 @@ export function transpose<Data extends PixelData>(image: Image<Data>): Image<Dat
   return rearrange(image, { width: image.height, height: image.width }, 0, image.width, 1);
 }
 
-/** Turned counter-clockwise, `turns` times by 90 degrees. */
+/** Turned counter-clockwise, `turns` times by 90 degrees; clockwise below 0. Throws an ImageError for parts of a turn. */
 export function rotateQuarters<Data extends PixelData>(
   image: Image<Data>,
   turns: number,
 ): Image<Data> {
+  if (!Number.isInteger(turns)) {
+    throw new ImageError(
+      'argument',
+      `rotateQuarters takes a whole number of turns by 90 degrees, not ${turns}; rotate takes any angle`,
+    );
+  }
   const { width, height } = image;
   switch (((turns % 4) + 4) % 4) {
     case 1:
