@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
+import { createMeta, current } from '@convoke/core';
 import { beforeAll, expect, it } from 'vitest';
 
-import { resnet } from '../../src/architectures/resnet.ts';
-import type { GoldenNetwork } from '../../src/golden.ts';
-import { build, fill, logitsOf, relativeError, useBackend } from './lab.ts';
+import { fillWithGolden, type GoldenNetwork } from '../../src/golden.ts';
+import { createModel } from '../../src/index.ts';
+import { logitsOf, relativeError, useBackend } from './lab.ts';
 
 beforeAll(async () => {
   await useBackend('workers');
@@ -22,7 +23,8 @@ it("gives PyTorch's logits with the stride in the first 1x1 convolution, and oth
     bytes.readDoubleLE(8 * i),
   );
   const errorOf = async (stridedConv: '1x1' | '3x3'): Promise<number> => {
-    const model = fill(build(resnet, 'resnet50', { stridedConv }));
+    const model = (await createModel('resnet50', { backend: createMeta(), stridedConv })).eval();
+    fillWithGolden(model, golden.gain, current());
     const error = relativeError(await logitsOf(model, input.shape), expected);
     model.dispose();
     return error;
