@@ -4,7 +4,9 @@ import { sizeOf, type Shape } from '@convoke/backend-api';
 
 import type { Buffer } from '../device.ts';
 import { roundAxis, split, sumOf } from '../indexing.ts';
-import { literal, type Kit, type OpKernels } from '../kernel.ts';
+import { literal, type Kit, type OpKernels, type Value } from '../kernel.ts';
+import { hasImages } from './channel-sums.ts';
+import { packedMoments, packedNormalize, packedNormalizeGradient } from './packed-normalization.ts';
 import { fold, maxFold, sumFold } from './reductions.ts';
 
 /** [N, C, rest]: images with their planes laid out. */
@@ -72,19 +74,31 @@ return s;`;
   );
 }
 
+type FourValues = [Value, Value, Value, Value];
+
+const flats = <T extends readonly Value[]>(kit: Kit, values: T): { [K in keyof T]: Buffer } =>
+  values.map((value) => kit.flat(value)) as { [K in keyof T]: Buffer };
+
 export const normalizationKernels: OpKernels = {
   batchNormEval: (kit, inputs, { epsilon }, [output]) => [
-    kit.compute(
-      'each',
-      output!.shape,
-      inputs.map((input) => kit.flat(input)),
-      ['x', 'weight', 'bias', 'mean', 'variance'],
-      () =>
-        `${each(output!.shape)}return (x[i] - mean[c]) / Math.sqrt(variance[c] + ${literal(epsilon)}) * weight[c] + bias[c];`,
-    ),
+    hasImages(kit, [inputs[0]!])
+      ? packedNormalize(kit, inputs[0]!, flats(kit, inputs.slice(1) as FourValues), epsilon)
+      : kit.compute(
+          'each',
+          output!.shape,
+          inputs.map((input) => kit.flat(input)),
+          ['x', 'weight', 'bias', 'mean', 'variance'],
+          () =>
+            `${each(output!.shape)}return (x[i] - mean[c]) / Math.sqrt(variance[c] + ${literal(epsilon)}) * weight[c] + bias[c];`,
+        ),
   ],
   batchNormTrain: (kit, [x, weight, bias], { epsilon }, [output]) => {
     const { shape } = output!;
+    if (hasImages(kit, [x!])) {
+      const [mean, variance] = packedMoments(kit, x!);
+      const tensors = [kit.flat(weight!), kit.flat(bias!), mean, variance] as const;
+      return [packedNormalize(kit, x!, tensors, epsilon), mean, variance];
+    }
     const [n, , rest] = planes(shape);
     const count = literal(n * rest);
     const from = kit.flat(x!);
@@ -108,6 +122,10 @@ export const normalizationKernels: OpKernels = {
   },
   batchNormTrainGradient: (kit, [gradient, x, weight, mean, variance], { epsilon }, [output]) => {
     const { shape } = output!;
+    if (hasImages(kit, [gradient!, x!])) {
+      const tensors = flats(kit, [weight!, mean!, variance!] as const);
+      return packedNormalizeGradient(kit, gradient!, x!, tensors, epsilon);
+    }
     const [n, , rest] = planes(shape);
     const count = literal(n * rest);
     const [g, from, m, v] = [gradient, x, mean, variance].map((value) => kit.flat(value!)) as [
