@@ -51,7 +51,21 @@ export interface GpuTexture {
   delete(): void;
 }
 
-export type GpuArgument = GpuTexture | Float32Array | number;
+/** What a kernel of WebGPU gives, and takes. */
+export interface GpuBuffer {
+  readonly context: {
+    readonly isLost: boolean;
+    readonly device: {
+      readonly limits: { readonly maxStorageBufferBindingSize: number };
+      readonly lost: Promise<unknown>;
+      readonly queue: { onSubmittedWorkDone(): Promise<void> };
+    };
+  };
+  toArray(): Promise<Float32Array>;
+  delete(): void;
+}
+
+export type GpuArgument = GpuTexture | GpuBuffer | Float32Array | number;
 
 /** The parts of gpu.js's kernel that are used; `build` and `run` take the kernel's arguments. */
 export interface GpuKernel {

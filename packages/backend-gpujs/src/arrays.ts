@@ -45,6 +45,7 @@ export class ArrayDevice implements Device {
   readonly mode = 'webasm';
   readonly packs = false;
   readonly maxSize: number = 2 ** 14;
+  readonly maxInputs: number = Infinity;
   readonly #compiler = new Compiler('webasm', functions);
   #readBacks = 0;
   #live = 0;

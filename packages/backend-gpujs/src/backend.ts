@@ -155,9 +155,10 @@ export class GpujsBackend implements Backend {
     return made;
   }
 
-  supports(op: OpName): boolean {
+  supports(op: OpName, inputs: readonly Spec[]): boolean {
     this.#expectLive('supports');
-    return kernels[op] !== undefined;
+    if (kernels[op] === undefined) return false;
+    return inputs.length <= this.#device.maxInputs || definition(op).decompose === undefined;
   }
 
   async read(handle: Handle): Promise<Data> {

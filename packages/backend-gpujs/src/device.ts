@@ -39,6 +39,8 @@ export interface Device {
   readonly packs: boolean;
   /** Columns and rows that a texture can have. */
   readonly maxSize: number;
+  /** Inputs that a kernel can have. */
+  readonly maxInputs: number;
   /** Compiles when it first runs. */
   compile(source: Source, output: Layout): Kernel;
   /** A buffer of zeros or anything: for tensors without elements. */

@@ -1,5 +1,5 @@
 // Functions that kernels' scripts may call. Where GLSL has its own form, that is used in GL modes: whole-number division is
-// exact there for all that an int holds, in JavaScript's form (float32 division) below 2^24.
+// exact there for all that an int holds, in JavaScript's form (float32 division, which WebGPU rounds carelessly) below 2^24.
 
 import type { LibraryFunction } from './adapter.ts';
 
@@ -46,14 +46,20 @@ export const functions: readonly LibraryFunction[] = [
     name: 'idiv',
     parameters: ['a', 'b'],
     type: 'Integer',
-    script: 'return Math.floor(a / b);',
+    script: `
+  let q = Math.floor(a / b);
+  const rest = a - q * b;
+  if (rest < 0.0) { q = q - 1.0; }
+  if (rest >= b) { q = q + 1.0; }
+  return Math.floor(q);`,
     glsl: 'return a / b;',
   },
   {
     name: 'imod',
     parameters: ['a', 'b'],
     type: 'Integer',
-    script: 'return a - b * Math.floor(a / b);',
+    // The rounding changes nothing: it makes gpu.js see a whole number in WebGPU.
+    script: 'return Math.floor(a - b * idiv(a, b));',
     glsl: 'return a - b * (a / b);',
   },
   // Product of whole numbers modulo 2^32, signed, in digits of 8 bits.

@@ -112,6 +112,7 @@ export class GlDevice implements Device {
   readonly mode: GlMode;
   readonly packs: boolean;
   readonly maxSize: number;
+  readonly maxInputs: number = Infinity;
   readonly #gl: WebGL2RenderingContext;
   readonly #compiler: Compiler;
   readonly #framebuffer: WebGLFramebuffer;

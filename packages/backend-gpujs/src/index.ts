@@ -14,7 +14,8 @@ export type { RequestedMode } from './probe.ts';
 
 export interface GpujsOptions {
   /**
-   * `auto` (the default): WebGL 2, else WebGL 1; never the CPU. `webasm` runs the scalar kernels in gpu.js's WebAssembly mode:
+   * `auto` (the default): WebGL 2, else WebGL 1; never the CPU. `webgpu` only where it is asked for: its kernels compute one element
+   * a thread. `webasm` runs the scalar kernels in gpu.js's WebAssembly mode:
    * no GPU, for tests without a browser.
    */
   readonly mode?: RequestedMode | undefined;
@@ -34,7 +35,7 @@ export async function createGpujs(options: GpujsOptions = {}): Promise<Backend> 
       `gpujs: maxKernels must be a whole number >= 1, got ${maxKernels}`,
     );
   }
-  return new GpujsBackend(openDevice(mode), maxKernels);
+  return new GpujsBackend(await openDevice(mode), maxKernels);
 }
 
 /** Give it to `register()`, then `await use('gpujs')`. */

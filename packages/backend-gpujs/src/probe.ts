@@ -5,10 +5,11 @@ import { BackendError, type ProbeResult } from '@convoke/backend-api';
 import { isSupported, type Mode } from './adapter.ts';
 import { ArrayDevice } from './arrays.ts';
 import type { Device } from './device.ts';
+import { WebGpuDevice } from './webgpu.ts';
 import { createContext, GlDevice, isSoftware, loseContext, rendererOf, type GlMode } from './gl.ts';
 
 /** `webasm` is no GPU: for tests. */
-export type RequestedMode = 'auto' | 'webgl2' | 'webgl' | 'webasm';
+export type RequestedMode = 'auto' | 'webgl2' | 'webgl' | 'webgpu' | 'webasm';
 
 const glModes: readonly GlMode[] = ['webgl2', 'webgl'];
 
@@ -50,14 +51,26 @@ function unavailable(message: string): BackendError {
 }
 
 /** The device of a mode, or of the best GPU mode for `auto`. Throws a BackendError that says what is missing. */
-export function openDevice(requested: RequestedMode): Device {
+export async function openDevice(requested: RequestedMode): Promise<Device> {
   if (requested === 'webasm') {
     if (!isSupported('webasm')) throw unavailable('there is no WebAssembly here for mode webasm');
     return new ArrayDevice();
   }
+  if (requested === 'webgpu') {
+    if (!isSupported('webgpu'))
+      throw unavailable('there is no WebGPU here (navigator.gpu is missing)');
+    return WebGpuDevice.open().catch((error: Error) => {
+      throw unavailable(`mode 'webgpu' cannot be had: ${error.message}`);
+    });
+  }
+  if ((requested as string) === 'headlessgl') {
+    throw unavailable(
+      "mode 'headlessgl' is not offered: it needs the native package gl, which is built from source and which this package leaves out; run in a browser, or take webasm for tests in Node",
+    );
+  }
   if (requested !== 'auto' && !glModes.includes(requested)) {
     throw unavailable(
-      `there is no mode '${String(requested)}'; expected auto, webgl2, webgl or webasm`,
+      `there is no mode '${String(requested)}'; expected auto, webgl2, webgl, webgpu or webasm`,
     );
   }
   for (const mode of glModes) {

@@ -69,6 +69,28 @@ await describeInChromium('gpujs on a page', (browser) => {
     });
   });
 
+  test('WebGPU works by name, and a mode that is not offered is refused with the reason', async () => {
+    const outcome = await page.evaluate(async () => {
+      const { backend, core } = globalThis.kit;
+      const gpu = await core.use(await backend.createGpujs({ mode: 'webgpu' }));
+      const x = core.tensor([3, 4]);
+      const length = await core.sqrt(core.sum(core.mul(x, x))).item();
+      const waiting = core.exp(x).data();
+      gpu.dispose();
+      const code = await waiting.catch((error: { code: string }) => error.code);
+      const refused = await backend
+        .createGpujs({ mode: 'headlessgl' as never })
+        .catch(({ message }: Error) => message);
+      return { mode: gpu.mode, length, code, refused };
+    });
+    expect(outcome).toEqual({
+      mode: 'webgpu',
+      length: expect.closeTo(5, 5),
+      code: 'disposed',
+      refused: expect.stringMatching(/headlessgl.*native package gl/),
+    });
+  });
+
   test('says which mode it has, and what draws', async () => {
     const listed = await page.evaluate(async () => {
       const { backend, core } = globalThis.kit;
