@@ -20,16 +20,19 @@ type Values<T extends Options> = ReturnType<
   typeof parseArgs<{ options: T; args: string[] }>
 >['values'];
 
-/** The options' values. Throws a UsageError on an unknown option, a missing value or a stray argument. */
+/** The options' values. Throws a UsageError on an unknown option, a missing or empty value or a stray argument. */
 export function readOptions<T extends Options>(
   command: string,
   args: readonly string[],
   options: T,
 ): Values<T> {
   try {
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
+    const { values } = parseArgs({ args: [...args], options, allowPositionals: false });
+    const empty = Object.entries(values).find(([, value]) => value === '');
+    if (empty) throw new Error(`Option '--${empty[0]}' has an empty value`);
+    return values;
   } catch (error) {
-    const problem = (error as Error).message.replace(/\.$/, '');
+    const problem = (error as Error).message.replace(/\.$/, '').replaceAll('\n', ' ');
     throw new UsageError(`${command}: ${problem}. See convoke ${command} --help`);
   }
 }

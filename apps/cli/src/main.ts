@@ -7,6 +7,7 @@ import { classifyCommand } from './commands/classify.ts';
 import { demo } from './commands/demo.ts';
 import { golden } from './commands/golden.ts';
 import { UsageError, type Command } from './command.ts';
+import { endWithOutput } from './output.ts';
 
 const commands: readonly Command[] = [demo, classifyCommand, golden];
 
@@ -39,16 +40,16 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest);
 }
 
+endWithOutput();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   // A mistake of the user's is told in a line; anything else is a bug and keeps its stack.
-  const known =
-    isConvokeError(error) ||
-    error instanceof UsageError ||
-    (error as { code?: string }).code === 'interrupted';
+  const interrupted = (error as { code?: string }).code === 'interrupted';
+  const known = isConvokeError(error) || error instanceof UsageError || interrupted;
   process.stderr.write(
     `convoke: ${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`,
   );
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  // 130 is what shells give for a command that Ctrl-C ended.
+  process.exitCode = interrupted ? 130 : error instanceof UsageError ? 2 : 1;
 }

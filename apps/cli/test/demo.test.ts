@@ -1,9 +1,12 @@
 // The demo, run as a user runs it: what it prints and leaves, determinism, resuming after a kill, and bad input.
 
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  closeSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -15,7 +18,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { writeIdxFiles } from './idx-files.ts';
-import { lastJson, run, start, type Outcome } from './program.ts';
+import { lastJson, program, run, start, type Outcome } from './program.ts';
 
 interface Result {
   readonly backend: string;
@@ -139,7 +142,7 @@ describe('resuming', () => {
       if (chunk.toString().includes('epoch 1/')) child.kill('SIGINT');
     });
     const stopped = await outcome;
-    expect(stopped.status).not.toBe(0);
+    expect(stopped.status).toBe(130);
     expect(stopped.stderr).toContain('interrupted');
     expect(
       lastJson<Result>(await run(checkpointed('stopped', '--resume'), work)).weightsSha256,
@@ -164,6 +167,25 @@ describe('resuming', () => {
   });
 });
 
+describe('output that cannot be written', () => {
+  test('a reader that leaves early ends the run without a word, with the status that shells give for it', async () => {
+    const { child, outcome } = start(['demo', '--data', small, '--backend', 'js'], work);
+    child.stdout!.once('data', () => child.stdout!.destroy());
+    expect(await outcome).toMatchObject({ status: 141, stderr: '' });
+  });
+
+  test.skipIf(!existsSync('/dev/full'))('a full disk is told in a line', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [program, '--help'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(full);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^convoke: cannot write to standard output: ENOSPC[^\n]*\n$/);
+  });
+});
+
 describe('bad input', () => {
   const failing = async (
     args: readonly string[],
@@ -177,7 +199,8 @@ describe('bad input', () => {
   test.each([
     [['demo', '--dataset', 'cifar'], /--dataset expects fashion-mnist or mnist, got 'cifar'/],
     [['demo', '--epochs', 'many'], /--epochs expects a whole number/],
-    [['demo', '--epochs', '-1'], /--epochs/],
+    [['demo', '--epochs', '-1'], /^[^\n]*--epochs[^\n]*\n$/],
+    [['demo', '--out='], /'--out' has an empty value/],
     [['demo', '--bogus'], /bogus/],
     [['demo', '--dataset', 'mnist'], /needs --data/],
     [['demo', '--resume'], /need --checkpoint/],

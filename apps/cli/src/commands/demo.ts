@@ -73,6 +73,8 @@ Saving:
 
 Output:
   --json                 print one JSON object and nothing else on standard output; progress goes to standard error
+
+Exit status: 0 when done; 130 after Ctrl-C, which saves where there is a --checkpoint; 1 or 2 on an error.
 `;
 
 type DatasetName = (typeof DATASETS)[number];
