@@ -91,6 +91,18 @@ describe.each(['old', 'new'])('HDF5 in its %s form', (form) => {
     expect(children.get('flags')!.describe().dtype).toBe('bool');
   });
 
+  it('gives the fill value for what was never written', async () => {
+    const { root } = await openHdf5(made(`fill_${form}.h5`));
+    const children = await root.children();
+    const read = async (name: string): Promise<unknown[]> => [
+      ...(await children.get(name)!.read()).data,
+    ];
+    expect(await read('unwritten')).toEqual([7, 7, 7, 7, 7, 7]);
+    const [full, half] = [Array(6).fill(-3), [1, 1, 1, -3, -3, -3]];
+    expect(await read('sparse')).toEqual([...full, ...full, ...half, ...half]);
+    expect(await read('zeros')).toEqual([0, 0, 0]);
+  });
+
   it('refuses what it does not know, by name', async () => {
     const { root } = await openHdf5(made(`chunks_${form}.h5`));
     const children = await root.children();

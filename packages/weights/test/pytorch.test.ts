@@ -12,6 +12,7 @@ describe('a PyTorch checkpoint', () => {
   it.each([
     'protocol4.pth',
     'protocol5.pth',
+    'protocol4_legacy.pth',
     'deflated.pth',
     'big_endian.pth',
     'deep.pth',

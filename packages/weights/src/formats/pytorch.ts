@@ -39,7 +39,9 @@ type Locate = (storage: Storage, fail: Fail) => StoredBytes;
 export function isLegacyPytorch(start: Uint8Array): boolean {
   // A pickle of the number 0x1950a86a20f9469cfc6c as a LONG1 of ten bytes.
   const magic = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-  return start[0] === 0x80 && magic.every((byte, i) => start[i + 2] === byte);
+  // From protocol 4 on a frame's opcode and its length of eight bytes stand before it.
+  const at = start[2] === 0x95 ? 11 : 2;
+  return start[0] === 0x80 && magic.every((byte, i) => start[at + i] === byte);
 }
 
 /** The folder in the archive that `data.pkl` is in, or null where the archive is no checkpoint. */

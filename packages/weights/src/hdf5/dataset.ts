@@ -14,6 +14,7 @@ import {
 import {
   readDataspace,
   readDatatype,
+  readFillValue,
   readFilters,
   readLayout,
   type DataLayout,
@@ -28,10 +29,13 @@ export interface Dataset {
   readonly bigEndian: boolean;
   readonly layout: DataLayout;
   readonly filters: readonly Filter[];
+  /** What stands for elements that were never written; null for zeros. */
+  readonly fill: Uint8Array | null;
 }
 
 const DATASPACE = 0x01;
 const DATATYPE = 0x03;
+const FILL_VALUE = 0x05;
 const LAYOUT = 0x08;
 const FILTERS = 0x0b;
 const [DEFLATE, SHUFFLE, FLETCHER32] = [1, 2, 3];
@@ -76,7 +80,11 @@ export function describeDataset(
       );
     }
   }
-  return { ...datatype, shape, layout: readLayout(storage.of(layout.bytes), fail), filters };
+  const filling = message(FILL_VALUE);
+  const fill = filling ? readFillValue(storage.of(filling.bytes), fail) : null;
+  if (fill && fill.length !== datatype.size)
+    return fail('its fill value is no element; the file is damaged');
+  return { ...datatype, shape, layout: readLayout(storage.of(layout.bytes), fail), filters, fill };
 }
 
 export async function readDataset(
@@ -86,7 +94,7 @@ export async function readDataset(
 ): Promise<StoredData> {
   const what = `${storage.source.name}: ${where}`;
   const fail = failing(what);
-  const { dtype, shape, layout, bigEndian } = dataset;
+  const { dtype, shape, layout, bigEndian, fill } = dataset;
   const size = bytesOf(dtype, shape);
   let bytes: Uint8Array;
   if (layout.kind === 'compact') {
@@ -102,6 +110,7 @@ export async function readDataset(
     }
     bytes = allocate(size, what);
     if (layout.address !== null) await storage.readInto(bytes, layout.address, where);
+    else if (fill) repeat(fill, bytes);
   } else {
     bytes = await readChunks(storage, dataset, layout, fail, what);
   }
@@ -110,9 +119,13 @@ export async function readDataset(
   return data;
 }
 
-/** Zeros that are not stored cost nothing to announce: only few are believed. */
+/** Elements that are not stored cost nothing to announce: only few are believed. */
 function expectStored(absent: boolean, size: number, fail: Fail): void {
   if (absent && size > 1 << 20) fail(`its ${size} bytes were never written`, 'refused');
+}
+
+function repeat(element: Uint8Array, target: Uint8Array): void {
+  for (let at = 0; at < target.length; at += element.length) target.set(element, at);
 }
 
 interface Chunk {
@@ -132,7 +145,7 @@ async function readChunks(
   fail: Fail,
   what: string,
 ): Promise<Uint8Array> {
-  const { dtype, shape, filters } = dataset;
+  const { dtype, shape, filters, fill } = dataset;
   const { chunk } = layout;
   if (chunk.length !== shape.length || chunk.some((length) => !(length > 0))) {
     return fail('its chunks do not fit its shape; the file is damaged');
@@ -146,6 +159,7 @@ async function readChunks(
   expectPlausible(size, packed + 1024, fail);
   if (Number.isNaN(chunkBytes)) return fail('its chunks are damaged');
   const target = allocate(size, what);
+  if (fill) repeat(fill, target);
   for (const item of chunks) {
     expectPlausible(chunkBytes, item.size, fail);
     const stored = await storage.bytes(item.address, item.size, 'a chunk');

@@ -89,6 +89,21 @@ export function readDataspace(cursor: Cursor, fail: Fail): number[] | null {
   return Array.from({ length: rank }, () => cursor.length());
 }
 
+/** The bytes of an element that was never written; null where that is zeros. */
+export function readFillValue(cursor: Cursor, fail: Fail): Uint8Array | null {
+  const version = cursor.uint8();
+  if (version < 1 || version > 3) return fail(`a fill value of version ${version} cannot be read`);
+  const flags = cursor.uint8();
+  let defined = (flags & 0x20) !== 0;
+  if (version < 3) {
+    cursor.skip(1);
+    defined = cursor.uint8() === 1;
+  }
+  if (!defined) return null;
+  const bytes = cursor.take(cursor.uint32());
+  return bytes.some((byte) => byte !== 0) ? bytes : null;
+}
+
 type ChunkIndex =
   | { readonly kind: 'tree'; readonly address: number | null }
   | {
