@@ -253,7 +253,7 @@ export class Compiler {
     if (this.mode === 'webgl2') {
       const accessors: NativeFunction[] = [];
       for (const [i, value] of values.entries()) {
-        if (typeof value === 'number' || value instanceof Float32Array) continue;
+        if (typeof value !== 'object' || !('texture' in value)) continue;
         const name = source.arguments[i]!;
         accessors.push(accessor(name, value));
         body = withAccessor(body, name);

@@ -55,7 +55,7 @@ export class WebGpuDevice implements Device {
   /** Rejects with gpu.js's error where there is no adapter. */
   static async open(): Promise<WebGpuDevice> {
     const compiler = new Compiler('webgpu', functions);
-    const first = (await compiler.create(COPY, [1], 1).run(Float32Array.of(1))) as GpuBuffer;
+    const first = (await compiler.create(COPY, [], [1], 1).run(Float32Array.of(1))) as GpuBuffer;
     const { context } = first;
     first.delete();
     return new WebGpuDevice(compiler, context);
@@ -75,15 +75,16 @@ export class WebGpuDevice implements Device {
   compile(source: Source, output: Layout): Kernel {
     let kernel: GpuKernel | null = null;
     return {
-      run: (values: readonly Argument[]) =>
+      run: (values: readonly Argument[]) => [
         this.#make(output, () => {
-          kernel ??= this.#compiler.create(source, [capacity(output)], output.channels);
+          kernel ??= this.#compiler.create(source, [], [capacity(output)], output.channels);
           return kernel.run(
             ...values.map((value) =>
               typeof value === 'number' ? value : (value as QueuedBuffer).value,
             ),
           ) as Promise<GpuBuffer>;
         }),
+      ],
       dispose: () => void this.#queue(async () => kernel?.destroy(false)),
     };
   }
@@ -98,7 +99,7 @@ export class WebGpuDevice implements Device {
     data.set(values);
     return this.#make(layout, () => {
       let kernel = this.#uploads.get(size);
-      if (!kernel) this.#uploads.set(size, (kernel = this.#compiler.create(COPY, [size], 1)));
+      if (!kernel) this.#uploads.set(size, (kernel = this.#compiler.create(COPY, [], [size], 1)));
       return kernel.run(data) as Promise<GpuBuffer>;
     });
   }
