@@ -1,6 +1,10 @@
 // Gradient with respect to an input of few channels. Panels of 8 would stand half empty, and padding would be multiplied; so
 // each pixel of the output's gradient times the whole filter is written out, [pixels][taps * C], and gathered here.
 
+import { block } from './gemm';
+import { scratch } from './thread';
+import { prepare } from './tiles';
+
 /** Channels of the input at most: two vectors. */
 const MOST_CHANNELS = 8;
 
@@ -29,11 +33,43 @@ export function packTapColumns(a: usize, chunk: i32): void {
 // width, output height, output width, taps y and x, padding top and left, stride y and x, dilation y and x, pixels of the
 // input, pixels a chunk.
 export function gatherTaps(a: usize, chunk: i32): void {
-  const products: usize = load<u32>(a), out: usize = load<u32>(a, 4);
+  const perChunk = load<i32>(a, 64), first = chunk * perChunk;
+  gather(a, load<u32>(a), load<u32>(a, 4), first, min(first + perChunk, load<i32>(a, 60)));
+}
+
+/** Words of gatherTaps' arguments. */
+const GATHER_WORDS: usize = 17;
+/** Words of gemm's arguments, of which this is the place of y. */
+const PRODUCT_WORDS: usize = 26;
+const PRODUCT_Y: usize = 28;
+/** Where in scratch memory, behind what products need there, the arguments of a product and its result are. */
+const ARGUMENTS: usize = 1024;
+const PRODUCTS: usize = 2048;
+
+// @kernel
+// Both steps, image by image, with the products in scratch memory. Arguments: those of gatherTaps, for all images (products and
+// pixels a chunk unused), those of gemm, of which a batch is an image (y unused), images a chunk.
+export function spreadTaps(a: usize, chunk: i32): void {
+  const product = a + (GATHER_WORDS << 2), base = scratch();
+  const perChunk = load<i32>(product, PRODUCT_WORDS << 2), first = chunk * perChunk;
+  const pixels = load<i32>(a, 12) * load<i32>(a, 16);
+  const imageBytes: usize = <usize>(pixels * load<i32>(a, 8)) << 2;
+  const end = min(first + perChunk, load<i32>(a, 60) / pixels);
+  const m = load<i32>(product, 48), n = load<i32>(product, 52);
+  memory.copy(base + ARGUMENTS, product, PRODUCT_WORDS << 2);
+  store<u32>(base + ARGUMENTS + PRODUCT_Y, <u32>(base + PRODUCTS));
+  prepare(base);
+  for (let image = first; image < end; image++) {
+    block(base + ARGUMENTS, image, 0, m, 0, n);
+    gather(a, base + PRODUCTS, <usize>load<u32>(a, 4) + <usize>image * imageBytes, 0, pixels);
+  }
+}
+
+/** Pixels `first` to `end` of what stands at `out`. */
+function gather(a: usize, products: usize, out: usize, first: i32, end: i32): void {
   const c = load<i32>(a, 8), h = load<i32>(a, 12), w = load<i32>(a, 16), outH = load<i32>(a, 20), outW = load<i32>(a, 24);
   const tapsY = load<i32>(a, 28), tapsX = load<i32>(a, 32), top = load<i32>(a, 36), left = load<i32>(a, 40);
   const strideY = load<i32>(a, 44), strideX = load<i32>(a, 48), stepY = load<i32>(a, 52), stepX = load<i32>(a, 56);
-  const perChunk = load<i32>(a, 64), first = chunk * perChunk, end = min(first + perChunk, load<i32>(a, 60));
   const pixelBytes: usize = <usize>(tapsY * tapsX * c) << 2;
   const next: usize = (<usize>c << 2) - <usize>stepX * pixelBytes;
   let to: usize = out + (<usize>(first * c) << 2);

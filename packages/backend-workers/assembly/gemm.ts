@@ -29,8 +29,8 @@ export function gemm(a: usize, chunk: i32): void {
   }
 }
 
-/** Rows `row` to `rowEnd` and columns `column` to `columnEnd` of one product. */
-function block(a: usize, batch: i32, row: i32, rowEnd: i32, column: i32, columnEnd: i32): void {
+/** Rows `row` to `rowEnd` and columns `column` to `columnEnd` of one product. `a` are gemm's arguments. */
+export function block(a: usize, batch: i32, row: i32, rowEnd: i32, column: i32, columnEnd: i32): void {
   const rowBytes: usize = load<u32>(a, 4);
   const panelBytes: usize = load<u32>(a, 16), step: usize = load<u32>(a, 20);
   const yRowBytes: usize = load<u32>(a, 32);

@@ -14,7 +14,7 @@ import {
   type ConvGeometry,
 } from './conv.ts';
 import { planStridedCopy } from './copy.ts';
-import { planMatmulPacked } from './gemm.ts';
+import { imageProductWords, planMatmulPacked } from './gemm.ts';
 import { panelBytes, planPackPanels } from './pack.ts';
 import { cutWork } from './cut.ts';
 
@@ -160,45 +160,54 @@ export function planConvInputGradient(e: Encoder, plan: ConvInputGradientPlan): 
   });
 }
 
-/** Products that are written out at a time: some images' share, which the caches hold. */
-const PRODUCT_BYTES = 2 ** 18;
+/** Bytes of one image's products that fit a thread's scratch memory, behind what it is used for besides. */
+const SCRATCH_PRODUCT_BYTES = 2 ** 18 - 4096;
 
 /**
  * For few channels: the gradient's pixels times the filter as a matrix [O, taps * C], then each input pixel's sum of what
- * belongs to it. Some images at a time; how many does not change results.
+ * belongs to it. Small images in one command, large ones one after another.
  */
 function planSpread(e: Encoder, { geometry, gradient, filter, out }: ConvInputGradientPlan): void {
   const { batch, channels, outputs, size, outputSize, kernelSize, padding } = geometry;
   const columns = tapCount(geometry) * channels;
   const [inPixels, outPixels] = [size[0] * size[1], outputSize[0] * outputSize[1]];
-  const fitting = Math.floor(PRODUCT_BYTES / (outPixels * columns * 4));
-  const images = Math.max(1, Math.min(batch, fitting));
-  const products = e.workspace(images * outPixels * columns * 4);
-  for (let first = 0; first < batch; first += images) {
-    const count = Math.min(images, batch - first);
-    planMatmulPacked(e, {
-      a: gradient + first * outPixels * outputs * 4,
-      packed: filter,
-      y: products,
-      m: count * outPixels,
-      n: columns,
-      k: outputs,
-    });
-    const work = (columns * outPixels) / inPixels;
-    const { chunks, perChunk } = cutWork(e, count * inPixels, work * 2);
-    e.emit('gatherTaps', chunks, [
-      products,
-      out + first * inPixels * channels * 4,
-      channels,
-      ...size,
-      ...outputSize,
-      ...kernelSize,
-      padding[0],
-      padding[2],
-      ...geometry.stride,
-      ...geometry.dilation,
-      count * inPixels,
+  const gatherWords = (
+    products: number,
+    to: number,
+    pixels: number,
+    perChunk: number,
+  ): number[] => [
+    products,
+    to,
+    channels,
+    ...size,
+    ...outputSize,
+    ...kernelSize,
+    padding[0],
+    padding[2],
+    ...geometry.stride,
+    ...geometry.dilation,
+    pixels,
+    perChunk,
+  ];
+  const product = { a: gradient, packed: filter, m: outPixels, n: columns, k: outputs };
+  const productBytes = outPixels * columns * 4;
+  if (batch > 1 && productBytes <= SCRATCH_PRODUCT_BYTES) {
+    const { chunks, perChunk } = cutWork(e, batch, outPixels * columns * (outputs + 2));
+    e.emit('spreadTaps', chunks, [
+      ...gatherWords(0, out, batch * inPixels, 0),
+      ...imageProductWords(e, product),
       perChunk,
     ]);
+    return;
+  }
+  const products = e.workspace(productBytes);
+  const work = (columns * outPixels) / inPixels;
+  const { chunks, perChunk } = cutWork(e, inPixels, work * 2);
+  for (let image = 0; image < batch; image++) {
+    const a = gradient + image * outPixels * outputs * 4;
+    planMatmulPacked(e, { ...product, a, y: products });
+    const to = out + image * inPixels * channels * 4;
+    e.emit('gatherTaps', chunks, gatherWords(products, to, inPixels, perChunk));
   }
 }

@@ -2,7 +2,7 @@
 // transposed left factor is turned.
 
 import { f32, type Encoder } from '../encoder.ts';
-import { chunkCount, splitProduct } from './chunks.ts';
+import { chunkCount, splitProduct, type Split } from './chunks.ts';
 import { panelBytes, planPackMatrix, planTransposeMatrix } from './pack.ts';
 
 /** One batch axis: its size, and how many elements on the next matrix of each factor lies. 0 repeats the same one. */
@@ -54,6 +54,9 @@ const COLUMN_BLOCK = 128;
  */
 const FEW_ROWS = 32;
 
+/** Place among the arguments of `gemm` of the bytes from one batch of y to the next. */
+const Y_BATCH_BYTES = 9;
+
 /** k in equal blocks. */
 function kBlock(k: number): number {
   const blocks = Math.max(1, Math.ceil(k / K_BLOCK));
@@ -66,17 +69,28 @@ interface Right {
   readonly stepBytes: number;
 }
 
-function emitProduct(
-  e: Encoder,
-  { a, y, m, n, k, bias = 0, addend = 0, clamp = NO_CLAMP }: Omit<Matmul, 'b' | 'batch'>,
-  right: Right,
-  { size, a: aStride, b: bStride }: BatchAxis,
-): void {
+type Product = Omit<Matmul, 'b' | 'batch'>;
+
+function emitProduct(e: Encoder, product: Product, right: Right, axis: BatchAxis): void {
+  const { m, n, k } = product;
+  const { size } = axis;
   const wanted = chunkCount(e.threads, size * m * n * k);
   const inBatch = splitProduct(m, n, Math.ceil(wanted / size), e.threads);
   const perBatch = inBatch.rows.chunks * inBatch.columns.chunks;
   const batchesPerChunk = perBatch > 1 ? 1 : Math.ceil(size / wanted);
-  e.emit('gemm', perBatch * Math.ceil(size / batchesPerChunk), [
+  const words = productWords(e, product, right, axis, { ...inBatch, batchesPerChunk });
+  e.emit('gemm', perBatch * Math.ceil(size / batchesPerChunk), words);
+}
+
+/** The arguments of `gemm`. */
+function productWords(
+  e: Encoder,
+  { a, y, m, n, k, bias = 0, addend = 0, clamp = NO_CLAMP }: Product,
+  right: Right,
+  { size, a: aStride, b: bStride }: BatchAxis,
+  cutting: { readonly rows: Split; readonly columns: Split; readonly batchesPerChunk: number },
+): number[] {
+  return [
     a,
     k * 4,
     aStride * 4,
@@ -93,17 +107,33 @@ function emitProduct(
     n,
     k,
     kBlock(k),
-    batchesPerChunk,
-    inBatch.rows.perChunk,
-    inBatch.rows.chunks,
-    inBatch.columns.perChunk,
-    inBatch.columns.chunks,
+    cutting.batchesPerChunk,
+    cutting.rows.perChunk,
+    cutting.rows.chunks,
+    cutting.columns.perChunk,
+    cutting.columns.chunks,
     COLUMN_BLOCK,
     tileRows(e),
     f32(clamp[0]),
     f32(clamp[1]),
     size,
-  ]);
+  ];
+}
+
+/**
+ * The arguments of `gemm` for a kernel that multiplies images by a packed factor one at a time, each into the same memory of its
+ * own.
+ */
+export function imageProductWords(
+  e: Encoder,
+  { a, packed, m, n, k }: Pick<MatmulPacked, 'a' | 'packed' | 'm' | 'n' | 'k'>,
+): number[] {
+  const right = { address: packed, panelBytes: k * 32, stepBytes: 32 };
+  const whole = { perChunk: Math.max(m, n), chunks: 1 };
+  const cutting = { rows: whole, columns: whole, batchesPerChunk: 1 };
+  const words = productWords(e, { a, y: 0, m, n, k }, right, { size: 1, a: m * k, b: 0 }, cutting);
+  words[Y_BATCH_BYTES] = 0;
+  return words;
 }
 
 /** Fewest axes that walk the same matrices. */

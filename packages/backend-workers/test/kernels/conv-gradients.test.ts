@@ -150,6 +150,14 @@ describe.each<Build>(['fma', 'base'])('gradient of an input, %s build', (build) 
         stride: 2,
       }),
     ],
+    [
+      '5x5 to six channels, images that share a command',
+      plainGeometry({ batch: 3, channels: 6, size: 14, outputs: 16, kernel: 5 }),
+    ],
+    [
+      '5x5 to six channels, images too large for it',
+      plainGeometry({ batch: 2, channels: 6, size: 28, outputs: 16, kernel: 5, padding: 2 }),
+    ],
   ])('is right for %s in both precisions', (_name, geometry) => {
     const [g, filter] = [noise(sizes(geometry).y, 1), noise(sizes(geometry).filter, 2)];
     const expected = naiveInputGradient(geometry, g, filter);
@@ -159,16 +167,21 @@ describe.each<Build>(['fma', 'base'])('gradient of an input, %s build', (build) 
     expect(errorOf(inputGradient(shared(), geometry, g, filter), expected)).toBeLessThan(2e-5);
   });
 
-  it('gives the same bits for 1 and 4 threads', () => {
-    const geometry = plainGeometry({
-      batch: 2,
-      channels: 24,
-      size: 28,
-      outputs: 24,
-      kernel: 3,
-      padding: 1,
-      stride: 2,
-    });
+  it.each([
+    [
+      '3x3 of stride 2',
+      plainGeometry({
+        batch: 2,
+        channels: 24,
+        size: 28,
+        outputs: 24,
+        kernel: 3,
+        padding: 1,
+        stride: 2,
+      }),
+    ],
+    ['5x5', plainGeometry({ batch: 9, channels: 6, size: 14, outputs: 16, kernel: 5 })],
+  ])('gives the same bits for 1 and 4 threads, %s', (_name, geometry) => {
     const [g, filter] = [noise(sizes(geometry).y, 1), noise(sizes(geometry).filter, 2)];
     expect(inputGradient(new KernelHarness({ build, threads: 4 }), geometry, g, filter)).toEqual(
       inputGradient(new KernelHarness({ build, threads: 1 }), geometry, g, filter),
