@@ -44,6 +44,7 @@ class ArrayKernel {
 export class ArrayDevice implements Device {
   readonly mode = 'webasm';
   readonly packs = false;
+  readonly maxParts = 1;
   readonly maxSize: number = 2 ** 14;
   readonly maxInputs: number = Infinity;
   readonly #compiler = new Compiler('webasm', functions);

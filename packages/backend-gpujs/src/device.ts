@@ -37,6 +37,8 @@ export interface Device {
   readonly mode: string;
   /** Whether kernels in GLSL ES 3.00 and packed buffers are there. */
   readonly packs: boolean;
+  /** Outputs that a kernel in GLSL can have, 8 at most. */
+  readonly maxParts: number;
   /** Columns and rows that a texture can have. */
   readonly maxSize: number;
   /** Inputs that a kernel can have. */

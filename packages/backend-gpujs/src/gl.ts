@@ -111,6 +111,7 @@ export function isSoftware(renderer: string): boolean {
 export class GlDevice implements Device {
   readonly mode: GlMode;
   readonly packs: boolean;
+  readonly maxParts: number;
   readonly maxSize: number;
   readonly maxInputs: number = Infinity;
   readonly #gl: WebGL2RenderingContext;
@@ -129,6 +130,7 @@ export class GlDevice implements Device {
   constructor(mode: GlMode, { gl, canvas }: GlContext) {
     this.mode = mode;
     this.packs = mode === 'webgl2';
+    this.maxParts = this.packs ? Math.min(8, gl.getParameter(gl.MAX_DRAW_BUFFERS) as number) : 1;
     this.#gl = gl;
     this.maxSize = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
     this.#compiler = new Compiler(mode, functions, gl);
