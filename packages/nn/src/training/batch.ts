@@ -23,6 +23,15 @@ export interface BatchSource {
   epoch(epoch: number, startBatch?: number): Iterable<Batch> | AsyncIterable<Batch>;
 }
 
+/** Throws a DataError unless a trainer can be fed from `source`. */
+export function expectSource(action: string, source: unknown): void {
+  const { batchesPerEpoch, epoch } = (source ?? {}) as Partial<BatchSource>;
+  if (typeof epoch === 'function' && Number.isInteger(batchesPerEpoch)) return;
+  throw new DataError(
+    `${action}: expected a source of batches, {batchesPerEpoch, epoch(epoch, startBatch)}; got batchesPerEpoch ${String(batchesPerEpoch)} and epoch of type ${typeof epoch}`,
+  );
+}
+
 /** Where labels are looked up: a batch of an epoch, both counted from 0. */
 export interface BatchPosition {
   readonly epoch: number;

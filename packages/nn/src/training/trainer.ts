@@ -14,7 +14,7 @@ import { clipGradNorm, clipGradValue } from '../clip.ts';
 import type { Loss } from '../losses.ts';
 import type { Module } from '../module.ts';
 import { moveSlots } from '../move.ts';
-import { batchTensors, type Batch, type BatchSource } from './batch.ts';
+import { batchTensors, expectSource, type Batch, type BatchSource } from './batch.ts';
 import { bestEpoch, type Callback, type EpochRecord, type Monitor, type Run } from './callbacks.ts';
 import { readSlots, type CheckpointStore } from './checkpoint.ts';
 import { diagnose } from './diagnosis.ts';
@@ -115,6 +115,14 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     const { model, optimizer, schedule = null, topK = 5, generators = {}, ignoreIndex } = options;
+    if (typeof (model as Partial<Module> | undefined)?.forward !== 'function') {
+      throw new DataError(`Trainer: model must be a module, got ${String(model)}`);
+    }
+    if (typeof (optimizer as Partial<TrainableOptimizer> | undefined)?.step !== 'function') {
+      throw new DataError(
+        `Trainer: optimizer must be an optimiser such as new SGD(model.parameters(), {lr: 0.1}), got ${String(optimizer)}`,
+      );
+    }
     if (!Number.isInteger(topK) || topK < 1) {
       throw new DataError(`Trainer: topK must be a whole number >= 1, got ${topK}`);
     }
@@ -132,7 +140,9 @@ export class Trainer {
    * weights, bit for bit, of one that was never cut off. Afterwards the model is in evaluation mode.
    */
   async fit(source: BatchSource, options: FitOptions): Promise<FitResult> {
-    const { epochs, callbacks = [], signal, checkpoints } = options;
+    const { epochs, validation, callbacks = [], signal, checkpoints } = options;
+    expectSource('fit', source);
+    if (validation !== undefined) expectSource('validation', validation);
     expectWhole('epochs', epochs, 0);
     if (checkpoints?.everySteps !== undefined) expectWhole('everySteps', checkpoints.everySteps, 1);
     signal?.throwIfAborted();
@@ -174,6 +184,7 @@ export class Trainer {
   async evaluate(source: BatchSource, options: InferenceOptions = {}): Promise<MetricsSummary> {
     const { ignoreIndex } = this.#options;
     const metrics = new Metrics(this.#trained.topK, { confusion: true });
+    expectSource('evaluate', source);
     await this.#inference(source, options.signal, async (batch, number) => {
       const at = { epoch: 0, batch: number };
       const measured = await measure(this.model, this.#loss, batch, { at, ignoreIndex });
@@ -190,6 +201,7 @@ export class Trainer {
     const parts: ArrayLike<number>[] = [];
     let rows = 0;
     let rest: readonly number[] = [];
+    expectSource('predict', source);
     await this.#inference(source, options.signal, async (batch) => {
       const { outputs, outputShape } = await outputsOf(this.model, batch);
       parts.push(outputs);

@@ -34,6 +34,7 @@ import {
   type BatchSource,
   type Callback,
   type EpochRecord,
+  type TrainerOptions,
 } from '../../src/index.ts';
 import { useJs } from '../networks.ts';
 import { CLASSES, FEATURES, network, quarters, valuesOf } from './runs.ts';
@@ -344,6 +345,21 @@ describe('early stopping', () => {
 });
 
 describe('bad input', () => {
+  test('what is no model, no optimiser and no source is named', async () => {
+    using model = network();
+    using optimizer = new SGD(model.namedParameters());
+    const given = (options: unknown) => new Trainer(options as TrainerOptions);
+    expect(() => given({ optimizer })).toThrow(/^Trainer: model must be a module, got undefined$/);
+    expect(() => given({ model })).toThrow(/^Trainer: optimizer must be .*, got undefined$/);
+    const trainer = new Trainer({ model, optimizer });
+    const sources = [undefined, [], { epoch: () => [] }, { batchesPerEpoch: 2 }];
+    for (const source of sources as BatchSource[]) {
+      await expect(trainer.fit(source, { epochs: 1 })).rejects.toThrow(/^fit: expected a source/);
+      await expect(trainer.evaluate(source)).rejects.toThrow(/^evaluate: expected a source/);
+      await expect(trainer.predict(source)).rejects.toThrow(/^predict: expected a source/);
+    }
+  });
+
   test.each([
     [[0, 4], /label of sample 1 in batch 0 of epoch 0 .* is 4; expected a class from 0 to 3/],
     [[-1, 0], /label of sample 0 .* is -1/],
