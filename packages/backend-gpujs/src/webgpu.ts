@@ -38,6 +38,7 @@ const COPY: Source = { arguments: ['x'], script: 'return x[this.thread.x];' };
 export class WebGpuDevice implements Device {
   readonly mode = 'webgpu';
   readonly packs = false;
+  readonly maxParts = 1;
   readonly maxSize: number;
   /** WebGPU promises 8 buffers a shader, one of which is the output; gpu.js asks for no more. */
   readonly maxInputs = 7;
