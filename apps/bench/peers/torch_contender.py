@@ -35,6 +35,15 @@ def kernel(work, t):
     if kind == "depthwise":
         padding, groups = work["kernelSize"] // 2, work["channels"]
         return lambda: F.conv2d(t["x"], t["weight"], padding=padding, groups=groups)
+    if kind == "block":
+        groups = work["expanded"]
+
+        def block():
+            wide = F.relu6(F.conv2d(t["x"], t["expand"]))
+            mixed = F.relu6(F.conv2d(wide, t["depthwise"], padding=1, groups=groups))
+            return F.conv2d(mixed, t["project"])
+
+        return block
     if kind == "elementwise":
         return lambda: F.gelu(t["x"], approximate="tanh")
     if kind == "softmax":

@@ -21,6 +21,13 @@ export type KernelCase =
       readonly kernelSize: number;
       readonly size: number;
     }
+  /** MobileNetV2's block on one image: 1x1 to `expanded` channels, 3x3 depthwise, 1x1 back, ReLU6 after the first two. */
+  | {
+      readonly kind: 'block';
+      readonly channels: number;
+      readonly expanded: number;
+      readonly size: number;
+    }
   | { readonly kind: 'elementwise'; readonly shape: readonly number[] }
   | { readonly kind: 'softmax'; readonly rows: number; readonly columns: number }
   | { readonly kind: 'batchnorm'; readonly shape: readonly [number, number, number, number] }
@@ -71,6 +78,15 @@ export function shapesOf(work: KernelCase | TrainingCase): Shapes {
         x: [1, work.channels, work.size, work.size],
         weight: [work.channels, 1, work.kernelSize, work.kernelSize],
       };
+    case 'block': {
+      const { channels, expanded, size } = work;
+      return {
+        x: [1, channels, size, size],
+        expand: [expanded, channels, 1, 1],
+        depthwise: [expanded, 1, 3, 3],
+        project: [channels, expanded, 1, 1],
+      };
+    }
     case 'elementwise':
       return { x: work.shape };
     case 'softmax':

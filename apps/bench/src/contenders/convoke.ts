@@ -7,6 +7,8 @@ import {
   gelu,
   matmul,
   neg,
+  relu6,
+  scope,
   softmax,
   tensor,
   type Backend,
@@ -30,6 +32,12 @@ function compute(work: KernelCase, inputs: Inputs): Tensor {
       return conv2d(input('x'), input('weight'), {
         padding: work.kernelSize >> 1,
         groups: work.channels,
+      });
+    case 'block':
+      return scope(() => {
+        const wide = relu6(conv2d(input('x'), input('expand')));
+        const depthwise = conv2d(wide, input('depthwise'), { padding: 1, groups: work.expanded });
+        return conv2d(relu6(depthwise), input('project'));
       });
     case 'elementwise':
       return gelu(input('x'), { approximate: 'tanh' });

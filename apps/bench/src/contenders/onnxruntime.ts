@@ -42,7 +42,7 @@ function convolution(kernelSize: number, stride: number, padding: number, group:
 }
 
 /** Cases that are one node of a graph. */
-type NodeCase = Exclude<KernelCase, { kind: 'chain' }>;
+type NodeCase = Exclude<KernelCase, { kind: 'block' | 'chain' }>;
 
 function nodeOf(work: NodeCase): Node {
   switch (work.kind) {
@@ -133,6 +133,9 @@ function onnxruntime(packageName: string, provider: Provider, threads: number): 
     async prepare({ work, inputs }) {
       if (work.kind === 'training') {
         return { unsupported: 'it runs networks, it cannot train them' };
+      }
+      if (work.kind === 'block') {
+        return { unsupported: 'its models here are one op each' };
       }
       if (work.kind === 'chain') {
         return { unsupported: 'it runs whole graphs, it takes no ops one by one' };

@@ -43,6 +43,7 @@ export interface Tfjs {
   sum(x: Tensor, axis?: number): Tensor;
   mean(x: Tensor): Tensor;
   relu(x: Tensor): Tensor;
+  relu6(x: Tensor): Tensor;
   maxPool(x: Tensor, size: number, stride: number, padding: string): Tensor;
   reshape(x: Tensor, shape: readonly number[]): Tensor;
   oneHot(labels: Tensor, depth: number): Tensor;
@@ -119,6 +120,16 @@ function prepare(tf: Tfjs, work: KernelCase, values: Case['inputs']): Prepared {
         compute: () => tf.depthwiseConv2d(x, weight, 1, 'same'),
         ordered,
       };
+    }
+    case 'block': {
+      const x = input('x', TO_NHWC);
+      const [expand, project] = [input('expand', TO_HWIO), input('project', TO_HWIO)];
+      const filter = input('depthwise', [2, 3, 0, 1]);
+      const compute = (): Tensor => {
+        const wide = tf.relu6(tf.conv2d(x, expand, 1, 'same'));
+        return tf.conv2d(tf.relu6(tf.depthwiseConv2d(wide, filter, 1, 'same')), project, 1, 'same');
+      };
+      return { inputs: [x, expand, filter, project], compute, ordered };
     }
     case 'elementwise': {
       const x = input('x');

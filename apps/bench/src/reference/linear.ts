@@ -23,7 +23,7 @@ interface ConvolutionSizes {
 
 /** One square image [C, H, W] with filters [O, C, k, k]. */
 export function convolution(
-  x: Float32Array,
+  x: Float32Array | Float64Array,
   weight: Float32Array,
   sizes: ConvolutionSizes,
 ): Float64Array {
@@ -54,7 +54,7 @@ export function convolution(
 
 /** Each channel of one square image with its own kernel, stride 1, same size. */
 export function depthwise(
-  x: Float32Array,
+  x: Float32Array | Float64Array,
   weight: Float32Array,
   {
     channels,
@@ -72,4 +72,33 @@ export function depthwise(
     );
   }
   return y;
+}
+
+const relu6 = (x: Float64Array): Float64Array => x.map((v) => Math.min(Math.max(v, 0), 6));
+
+/** 1x1, 3x3 depthwise, 1x1, with ReLU6 after the first two (Sandler et al. 2018, arXiv:1801.04381, without the shortcut). */
+export function mobileNetBlock(
+  inputs: ReadonlyMap<string, Float32Array>,
+  {
+    channels,
+    expanded,
+    size,
+  }: { readonly channels: number; readonly expanded: number; readonly size: number },
+): Float64Array {
+  const pointwise = { kernelSize: 1, stride: 1, padding: 0, size };
+  const wide = relu6(
+    convolution(inputs.get('x')!, inputs.get('expand')!, {
+      ...pointwise,
+      channels,
+      filters: expanded,
+    }),
+  );
+  const mixed = relu6(
+    depthwise(wide, inputs.get('depthwise')!, { channels: expanded, kernelSize: 3, size }),
+  );
+  return convolution(mixed, inputs.get('project')!, {
+    ...pointwise,
+    channels: expanded,
+    filters: channels,
+  });
 }

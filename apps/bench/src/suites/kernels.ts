@@ -2,7 +2,7 @@
 
 import type { Case, KernelCase } from '../contender.ts';
 import { uniform } from '../random.ts';
-import { convolution, depthwise, gemm } from '../reference/linear.ts';
+import { convolution, depthwise, gemm, mobileNetBlock } from '../reference/linear.ts';
 import { batchNorm, gelu, softmax } from '../reference/pointwise.ts';
 
 const conv = (
@@ -32,6 +32,7 @@ const works: Readonly<Record<string, KernelCase>> = {
   'dw3x3-32-112': { kind: 'depthwise', channels: 32, kernelSize: 3, size: 112 },
   'dw3x3-576-14': { kind: 'depthwise', channels: 576, kernelSize: 3, size: 14 },
   'conv7x7s2-3-64-224': conv(3, 64, 7, 224, 2),
+  'mobilenetv2-block-24-56': { kind: 'block', channels: 24, expanded: 144, size: 56 },
   elementwise: { kind: 'elementwise', shape: [1, 64, 56, 56] },
   softmax: { kind: 'softmax', rows: 64, columns: 1000 },
   batchnorm: { kind: 'batchnorm', shape: [1, 64, 56, 56] },
@@ -84,6 +85,17 @@ function partsOf(work: KernelCase): Parts {
         reference,
         flops: 2 * reference.length * kernelSize ** 2,
       };
+    }
+    case 'block': {
+      const { channels, expanded, size } = work;
+      const inputs = new Map([
+        ['x', uniform(channels * size * size, 1)],
+        ['expand', uniform(expanded * channels, 2, Math.sqrt(3 / channels))],
+        ['depthwise', uniform(expanded * 9, 3, Math.sqrt(3 / 9))],
+        ['project', uniform(channels * expanded, 4, Math.sqrt(3 / expanded))],
+      ]);
+      const products = expanded * (2 * channels + 9);
+      return { inputs, reference: mobileNetBlock(inputs, work), flops: 2 * products * size * size };
     }
     case 'elementwise': {
       const x = uniform(
