@@ -1,7 +1,26 @@
 import { current, isConvokeError } from '@convoke/backend-api';
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { add, backward, DataError, relu, tensor, valueAndGrad, type Tensor } from '../src/index.ts';
+import {
+  add,
+  argmax,
+  backward,
+  cumsum,
+  DataError,
+  flatten,
+  globalAvgPool2d,
+  linear,
+  max,
+  mean,
+  relu,
+  softmax,
+  sort,
+  split,
+  sum,
+  tensor,
+  valueAndGrad,
+  type Tensor,
+} from '../src/index.ts';
 import { useJs } from './lab.ts';
 
 beforeAll(useJs);
@@ -20,6 +39,26 @@ describe('what is passed in a tensor’s place', () => {
     expect(() => relu(passed(value))).toThrow(
       new RegExp(`^relu: input 0 is ${kind}; expected a tensor, make one with tensor`),
     );
+  });
+
+  it.each([
+    ['sum', sum],
+    ['mean', mean],
+    ['max', max],
+    ['argmax', argmax],
+    ['cumsum', cumsum],
+    ['sort', sort],
+    ['softmax', softmax],
+    ['flatten', flatten],
+    ['globalAvgPool2d', globalAvgPool2d],
+    ['split', (x: Tensor) => split(x, { sections: 2 })],
+    ['linear', (x: Tensor) => linear(x, x)],
+  ])('is named by %s, which looks at its shape first', (name, op) => {
+    for (const value of [undefined, [1, 2]]) {
+      const call = (): unknown => op(passed(value));
+      expect(call).toThrow(DataError);
+      expect(call).toThrow(new RegExp(`^${name}: .* is (undefined|an array); expected a tensor`));
+    }
   });
 
   it('a promise is to be awaited', async () => {

@@ -1,10 +1,11 @@
 // Activation functions. Where a function has a kink, the gradient there is PyTorch's.
 
-import { formatShape, normalizeAxis, ShapeError } from '@convoke/backend-api';
+import { formatShape, ShapeError } from '@convoke/backend-api';
 
 import { run } from '../dispatch.ts';
 import { scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
+import { axisOf } from './axes.ts';
 import { greater, where } from './compare.ts';
 import { mul } from './elementwise.ts';
 
@@ -143,13 +144,13 @@ export function gelu(
 /** e^x over its sum along `axis`, default the last. */
 export function softmax(x: Tensor, options: { axis?: number | undefined } = {}): Tensor {
   return run('softmax', [x], {
-    axis: normalizeAxis('softmax', options.axis ?? -1, x.shape.length),
+    axis: axisOf('softmax', options.axis ?? -1, x),
   });
 }
 
 /** Logarithm of softmax, accurate where softmax is near 0. */
 export function logSoftmax(x: Tensor, options: { axis?: number | undefined } = {}): Tensor {
   return run('logSoftmax', [x], {
-    axis: normalizeAxis('logSoftmax', options.axis ?? -1, x.shape.length),
+    axis: axisOf('logSoftmax', options.axis ?? -1, x),
   });
 }

@@ -2,6 +2,7 @@
 
 import { formatShape, normalizeAxis, ShapeError } from '@convoke/backend-api';
 
+import { expectTensor } from '../kinds.ts';
 import type { Tensor } from '../tensor.ts';
 
 export interface AxisOptions {
@@ -16,8 +17,16 @@ export interface ReduceOptions {
   readonly keepDims?: boolean | undefined;
 }
 
+/** An axis of `x`, counted from the front. */
+export function axisOf(op: string, axis: number, x: Tensor): number {
+  expectTensor(op, 'the input', x);
+  return normalizeAxis(op, axis, x.shape.length);
+}
+
 /** The axes an option names, counted from the front; all where it names none. */
-export function axesOf(op: string, axis: ReduceOptions['axis'], { shape }: Tensor): number[] {
+export function axesOf(op: string, axis: ReduceOptions['axis'], x: Tensor): number[] {
+  expectTensor(op, 'the input', x);
+  const { shape } = x;
   const rank = shape.length;
   if (axis === undefined) return shape.map((_, i) => i);
   const named = typeof axis === 'number' ? [axis] : axis;

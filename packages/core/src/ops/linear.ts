@@ -3,6 +3,7 @@
 import { formatShape, ShapeError, sizeOf } from '@convoke/backend-api';
 
 import { run } from '../dispatch.ts';
+import { expectTensor } from '../kinds.ts';
 import { scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -21,6 +22,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
 
 /** x [..., in] times the transpose of weight [out, in], plus bias [out]: [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
+  expectTensor('linear', 'the input', x);
+  expectTensor('linear', 'the weight', weight);
   const [outputs, inputs] = weight.shape;
   if (weight.shape.length !== 2 || x.shape.at(-1) !== inputs) {
     throw new ShapeError(

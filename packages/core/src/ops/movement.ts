@@ -13,7 +13,7 @@ import {
 import { run } from '../dispatch.ts';
 import { scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
-import { axesOf } from './axes.ts';
+import { axesOf, axisOf } from './axes.ts';
 import { narrow } from './slice.ts';
 
 export { pad } from './pad.ts';
@@ -43,8 +43,7 @@ export interface FlattenOptions {
 /** Axes joined into one. */
 export function flatten(x: Tensor, options: FlattenOptions = {}): Tensor {
   const { startAxis = 1, endAxis = -1 } = options;
-  const rank = x.shape.length;
-  const [start, end] = [startAxis, endAxis].map((axis) => normalizeAxis('flatten', axis, rank)) as [
+  const [start, end] = [startAxis, endAxis].map((axis) => axisOf('flatten', axis, x)) as [
     number,
     number,
   ];
@@ -87,7 +86,7 @@ export function unsqueeze(x: Tensor, { axis }: { axis: number }): Tensor {
 /** Axes in another order: axis i of the result is axis axes[i] of x. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   return run('permute', [x], {
-    permutation: axes.map((axis) => normalizeAxis('permute', axis, x.shape.length)),
+    permutation: axes.map((axis) => axisOf('permute', axis, x)),
   });
 }
 
@@ -96,9 +95,10 @@ export function transpose(
   x: Tensor,
   options: { axes?: readonly [number, number] | undefined } = {},
 ): Tensor {
-  const [a, b] = (options.axes ?? [-2, -1]).map((axis) =>
-    normalizeAxis('transpose', axis, x.shape.length),
-  ) as [number, number];
+  const [a, b] = (options.axes ?? [-2, -1]).map((axis) => axisOf('transpose', axis, x)) as [
+    number,
+    number,
+  ];
   const permutation = x.shape.map((_, axis) => (axis === a ? b : axis === b ? a : axis));
   return run('permute', [x], { permutation });
 }
@@ -147,7 +147,7 @@ export function stack(
  * y[i][j][k] = x[i][indices[i][j][k]][k].
  */
 export function gather(x: Tensor, indices: Tensor, { axis }: { axis: number }): Tensor {
-  return run('gather', [x, indices], { axis: normalizeAxis('gather', axis, x.shape.length) });
+  return run('gather', [x, indices], { axis: axisOf('gather', axis, x) });
 }
 
 /** Whole slices picked along `axis`, default 0, by int32 indices [K]. */
@@ -156,7 +156,7 @@ export function take(
   indices: Tensor,
   options: { axis?: number | undefined } = {},
 ): Tensor {
-  const axis = normalizeAxis('take', options.axis ?? 0, x.shape.length);
+  const axis = axisOf('take', options.axis ?? 0, x);
   if (indices.shape.length !== 1) {
     throw new ShapeError(
       `take: the indices have shape ${formatShape(indices.shape)}; expected one axis [K]. Pick single elements with gather()`,
@@ -182,7 +182,7 @@ export function scatterAdd(
   { axis }: { axis: number },
 ): Tensor {
   return run('scatterAdd', [x, indices, updates], {
-    axis: normalizeAxis('scatterAdd', axis, x.shape.length),
+    axis: axisOf('scatterAdd', axis, x),
   });
 }
 

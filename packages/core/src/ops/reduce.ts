@@ -1,12 +1,12 @@
 // Reductions over axes, running sums and ordering.
 
-import { formatShape, normalizeAxis, ShapeError, sizeOf } from '@convoke/backend-api';
+import { formatShape, ShapeError, sizeOf } from '@convoke/backend-api';
 
 import { dispatch, run } from '../dispatch.ts';
 import { noGrad } from '../grad-mode.ts';
 import { scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
-import { axesOf, type AxisOptions, type ReduceOptions } from './axes.ts';
+import { axesOf, axisOf, type AxisOptions, type ReduceOptions } from './axes.ts';
 import { equal, isFinite, where } from './compare.ts';
 import { abs, add, div, exp, log, pow, sqrt, square, sub } from './elementwise.ts';
 import { reshape } from './movement.ts';
@@ -108,18 +108,18 @@ export interface ArgReduceOptions extends AxisOptions {
 /** int32 index of the first largest element along `axis`, default the last; NaN counts as the largest. */
 export function argmax(x: Tensor, options: ArgReduceOptions = {}): Tensor {
   const { axis = -1, keepDims = false } = options;
-  return run('argMax', [x], { axis: normalizeAxis('argmax', axis, x.shape.length), keepDims });
+  return run('argMax', [x], { axis: axisOf('argmax', axis, x), keepDims });
 }
 
 /** int32 index of the first smallest element along `axis`, default the last; NaN counts as the smallest. */
 export function argmin(x: Tensor, options: ArgReduceOptions = {}): Tensor {
   const { axis = -1, keepDims = false } = options;
-  return run('argMin', [x], { axis: normalizeAxis('argmin', axis, x.shape.length), keepDims });
+  return run('argMin', [x], { axis: axisOf('argmin', axis, x), keepDims });
 }
 
 /** Running sum along `axis`, default the last; each element counts itself. */
 export function cumsum(x: Tensor, options: AxisOptions = {}): Tensor {
-  return run('cumsum', [x], { axis: normalizeAxis('cumsum', options.axis ?? -1, x.shape.length) });
+  return run('cumsum', [x], { axis: axisOf('cumsum', options.axis ?? -1, x) });
 }
 
 export interface Ordered {
@@ -135,7 +135,7 @@ export interface SortOptions extends AxisOptions {
 
 /** Elements in order along `axis`, default the last. Equal ones keep their order; NaN is largest. */
 export function sort(x: Tensor, options: SortOptions = {}): Ordered {
-  const axis = normalizeAxis('sort', options.axis ?? -1, x.shape.length);
+  const axis = axisOf('sort', options.axis ?? -1, x);
   const [values, indices] = dispatch('sort', [x], {
     axis,
     descending: options.descending ?? false,
@@ -151,7 +151,7 @@ export interface TopKOptions extends AxisOptions {
 
 /** The k largest elements along `axis`, default the last, largest first. */
 export function topK(x: Tensor, { k, axis = -1, largest = true }: TopKOptions): Ordered {
-  const along = normalizeAxis('topK', axis, x.shape.length);
+  const along = axisOf('topK', axis, x);
   const length = x.shape[along]!;
   if (!Number.isInteger(k) || k < 0 || k > length) {
     throw new ShapeError(

@@ -1,9 +1,10 @@
 // Parts of a tensor: boxes, stretches of one axis, and cutting an axis into pieces.
 
-import { formatShape, normalizeAxis, ShapeError, type Shape } from '@convoke/backend-api';
+import { formatShape, ShapeError, type Shape } from '@convoke/backend-api';
 
 import { run } from '../dispatch.ts';
 import type { Tensor } from '../tensor.ts';
+import { axisOf } from './axes.ts';
 
 export interface SliceOptions {
   /** First element, one an axis. Negative ones count from the end. Axes beyond the list are whole. */
@@ -68,7 +69,7 @@ export interface SplitOptions {
 
 /** Pieces along an axis, by their sizes or by how many. */
 export function split(x: Tensor, { sizes, sections, axis = 0 }: SplitOptions): Tensor[] {
-  const along = normalizeAxis('split', axis, x.shape.length);
+  const along = axisOf('split', axis, x);
   const length = x.shape[along]!;
   if ((sizes === undefined) === (sections === undefined)) {
     throw new ShapeError('split: expected either sizes or sections');
