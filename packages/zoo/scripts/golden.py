@@ -61,6 +61,8 @@ def values(name, shape, gain):
     u = noise(name, count)
     if leaf == "running_var":
         u = 1 + 0.2 * np.abs(u)
+    elif leaf == "layer_scale":
+        u = 0.5 + 0.1 * u
     elif leaf == "input":
         u = 1.5 * u
     elif leaf == "weight" and len(shape) >= 2:
@@ -82,6 +84,7 @@ networks = {
     "alexnet_original_ungrouped": (AlexNetUngrouped, math.sqrt(2), 227, (227, 227)),
     "bn_inception": (BnInception, 1.5, 224, ODD),
     "convnet_course": (ConvNetCourse, math.sqrt(2), 39, (39, 39)),
+    "convnext_small": (tv.convnext_small, math.sqrt(2), 224, ODD),
     "densenet121": (tv.densenet121, 1.5, 224, ODD),
     "densenet169": (tv.densenet169, 1.5, 224, ODD),
     "densenet201": (tv.densenet201, 1.5, 224, ODD),
@@ -98,15 +101,22 @@ networks = {
     "nin_cifar": (NinCifar, 1.2, 32, CIFAR),
     "plain18": (lambda: Plain([2, 2, 2, 2]), 1.5, 224, ODD),
     "plain34": (lambda: Plain([3, 4, 6, 3]), 1.5, 224, ODD),
+    "regnet_y_800mf": (tv.regnet_y_800mf, 1.0, 224, ODD),
+    "regnet_y_1_6gf": (tv.regnet_y_1_6gf, 1.0, 224, ODD),
     "resnet34": (tv.resnet34, 1.0, 224, ODD),
     "resnet101": (tv.resnet101, 1.0, 224, ODD),
     "resnext50_32x4d": (tv.resnext50_32x4d, 1.1, 224, ODD),
+    "resnext101_32x8d": (tv.resnext101_32x8d, 1.0, 224, ODD),
+    "shufflenet_v2_x0_5": (tv.shufflenet_v2_x0_5, 1.4, 224, ODD),
+    "shufflenet_v2_x1_5": (tv.shufflenet_v2_x1_5, 1.4, 224, ODD),
+    "shufflenet_v2_x2_0": (tv.shufflenet_v2_x2_0, 1.4, 224, ODD),
     "squeezenet1_0": (tv.squeezenet1_0, math.sqrt(2), 224, ODD),
     "vgg13": (tv.vgg13, math.sqrt(2), 224, ODD),
     "vgg13_bn": (tv.vgg13_bn, math.sqrt(2), 224, ODD),
     "vgg16_bn": (tv.vgg16_bn, math.sqrt(2), 224, ODD),
     "vgg19_bn": (tv.vgg19_bn, math.sqrt(2), 224, ODD),
     "wide_resnet50_2": (tv.wide_resnet50_2, 1.0, 224, ODD),
+    "wide_resnet101_2": (tv.wide_resnet101_2, 1.0, 224, ODD),
 }
 for depth in (32, 44, 56):
     networks[f"plain{depth}_cifar"] = (lambda depth=depth: Cifar(depth, "none"), 1.6, 32, CIFAR)

@@ -37,7 +37,7 @@ interface Table {
   readonly stochasticDepth: number;
 }
 
-const tables: Readonly<Record<'convnext_tiny', Table>> = {
+const tables: Readonly<Record<'convnext_tiny' | 'convnext_small', Table>> = {
   convnext_tiny: {
     stages: [
       [96, 3],
@@ -46,6 +46,15 @@ const tables: Readonly<Record<'convnext_tiny', Table>> = {
       [768, 3],
     ],
     stochasticDepth: 0.1,
+  },
+  convnext_small: {
+    stages: [
+      [96, 3],
+      [192, 3],
+      [384, 27],
+      [768, 3],
+    ],
+    stochasticDepth: 0.4,
   },
 };
 
@@ -114,7 +123,10 @@ class Block extends Module {
 export const convnext: Architecture<keyof typeof tables> = defineArchitecture({
   family: 'convnext',
   paper: 'Liu et al. 2022, arXiv:2201.03545',
-  variants: { convnext_tiny: { params: 28_589_128, macs: 4_455_531_264 } },
+  variants: {
+    convnext_tiny: { params: 28_589_128, macs: 4_455_531_264 },
+    convnext_small: { params: 50_223_688, macs: 8_683_712_256 },
+  },
   input: { channels: 3, size: 224, minSize: 32 },
   head: 'classifier.2',
   stem: 'features.0.0',

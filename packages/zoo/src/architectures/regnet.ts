@@ -34,6 +34,8 @@ interface Line {
 
 const lines = {
   regnet_y_400mf: { depth: 16, w0: 48, slope: 27.89, step: 2.09, groupWidth: 8 },
+  regnet_y_800mf: { depth: 14, w0: 56, slope: 38.84, step: 2.4, groupWidth: 16 },
+  regnet_y_1_6gf: { depth: 27, w0: 48, slope: 20.71, step: 2.65, groupWidth: 24 },
 } as const;
 
 interface Stage {
@@ -101,7 +103,11 @@ class Block extends Module {
 export const regnet: Architecture<keyof typeof lines> = defineArchitecture({
   family: 'regnet',
   paper: 'Radosavovic et al. 2020, arXiv:2003.13678',
-  variants: { regnet_y_400mf: { params: 4_344_144, macs: 401_842_848 } },
+  variants: {
+    regnet_y_400mf: { params: 4_344_144, macs: 401_842_848 },
+    regnet_y_800mf: { params: 6_432_512, macs: 833_856_256 },
+    regnet_y_1_6gf: { params: 11_202_430, macs: 1_612_076_160 },
+  },
   input: { channels: 3, size: 224, minSize: 1 },
   head: 'fc',
   stem: 'stem.0',

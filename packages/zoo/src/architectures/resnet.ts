@@ -37,7 +37,9 @@ type Name =
   | 'plain18'
   | 'plain34'
   | 'resnext50_32x4d'
-  | 'wide_resnet50_2';
+  | 'resnext101_32x8d'
+  | 'wide_resnet50_2'
+  | 'wide_resnet101_2';
 
 interface Table {
   readonly block: 'basic' | 'plain' | 'bottleneck';
@@ -58,7 +60,9 @@ const tables: Readonly<Record<Name, Table>> = {
   plain18: { block: 'plain', blocks: [2, 2, 2, 2] },
   plain34: { block: 'plain', blocks: [3, 4, 6, 3] },
   resnext50_32x4d: { block: 'bottleneck', blocks: [3, 4, 6, 3], groups: 32, groupWidth: 4 },
+  resnext101_32x8d: { block: 'bottleneck', blocks: [3, 4, 23, 3], groups: 32, groupWidth: 8 },
   wide_resnet50_2: { block: 'bottleneck', blocks: [3, 4, 6, 3], groupWidth: 128 },
+  wide_resnet101_2: { block: 'bottleneck', blocks: [3, 4, 23, 3], groupWidth: 128 },
 };
 
 export interface ResNetOptions {
@@ -170,7 +174,9 @@ export const resnet: Architecture<Name, ResNetOptions> = defineArchitecture({
     plain18: { params: 11_515_688, macs: 1_794_805_760 },
     plain34: { params: 21_623_848, macs: 3_644_493_824 },
     resnext50_32x4d: { params: 25_028_904, macs: 4_230_479_872 },
+    resnext101_32x8d: { params: 88_791_336, macs: 16_414_015_488 },
     wide_resnet50_2: { params: 68_883_240, macs: 11_398_021_120 },
+    wide_resnet101_2: { params: 126_886_696, macs: 22_753_050_624 },
   },
   input: { channels: 3, size: 224, minSize: 1 },
   head: 'fc',
