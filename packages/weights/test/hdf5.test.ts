@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { openHdf5, openKeras } from '../src/hdf5.ts';
-import { readWeights } from '../src/index.ts';
+import { readWeights, type StoredTensor } from '../src/index.ts';
 import { openFile } from '../src/sources/file.ts';
 import { expectClose, fixture, fixturePath, rejection, wave } from './fixtures.ts';
 
@@ -122,6 +122,20 @@ describe('HDF5', () => {
     const attributes = await children.get('attributes')!.attributes();
     expect(attributes.size).toBe(20);
     expect([...attributes.get('a13')!]).toEqual([13n]);
+  });
+
+  it('refuses a chunk whose checksum is wrong', async () => {
+    const bytes = made('checked.h5').slice();
+    const read = async (): Promise<StoredTensor> => {
+      const { root } = await openHdf5(bytes);
+      return (await root.children()).get('w')!.read();
+    };
+    const data = (await read()).data as Float32Array;
+    expectClose(data, wave([5], 0));
+    const start = Buffer.from(bytes).indexOf(Buffer.from(data.buffer));
+    expect(start).toBeGreaterThan(0);
+    bytes[start + 6]! ^= 1;
+    expect((await rejection(read())).message).toMatch(/'w'.*checksum of a chunk is wrong/);
   });
 
   it('says what a file is that Keras did not write', async () => {

@@ -185,7 +185,7 @@ async function unfilter(
   // Undone in reverse.
   for (const [i, { id, values }] of [...filters.entries()].toReversed()) {
     if (mask & (1 << i)) continue;
-    if (id === FLETCHER32) bytes = bytes.subarray(0, Math.max(0, bytes.length - 4));
+    if (id === FLETCHER32) bytes = withoutChecksum(bytes, fail);
     else if (id === DEFLATE) {
       // A checksum that was added before stays behind the elements.
       const later = filters.slice(0, i).some((filter) => filter.id === FLETCHER32) ? 4 : 0;
@@ -196,6 +196,25 @@ async function unfilter(
     } else bytes = unshuffle(bytes, values[0] ?? width);
   }
   if (bytes.length < chunkBytes) return fail('a chunk is too short; the file is damaged');
+  return bytes;
+}
+
+/** Checks and takes off Fletcher's checksum of 32 bits, which is kept at the end. */
+function withoutChecksum(stored: Uint8Array, fail: Fail): Uint8Array {
+  if (stored.length < 4) return fail('a chunk is too short; the file is damaged');
+  const bytes = stored.subarray(0, -4);
+  let low = 0;
+  let high = 0;
+  // Words of 16 bits, high byte first; sums modulo 65535.
+  for (let i = 0; i < bytes.length; i += 2) {
+    low = (low + ((bytes[i]! << 8) | (bytes[i + 1] ?? 0))) % 65535;
+    high = (high + low) % 65535;
+  }
+  const view = new DataView(stored.buffer, stored.byteOffset + bytes.length, 4);
+  const [keptLow, keptHigh] = [view.getUint16(0, true), view.getUint16(2, true)];
+  // 65535 stands for 0 there.
+  if (keptLow % 65535 !== low || keptHigh % 65535 !== high)
+    return fail('the checksum of a chunk is wrong; the file is damaged');
   return bytes;
 }
 
