@@ -20,21 +20,31 @@ type Values<T extends Options> = ReturnType<
   typeof parseArgs<{ options: T; args: string[] }>
 >['values'];
 
+/** What `parse` gives. What is wrong with the arguments, an empty value included, becomes a UsageError of one line. */
+export function parsedBy<T extends { readonly values: object }>(
+  command: string,
+  parse: () => T,
+): T {
+  try {
+    const parsed = parse();
+    const empty = Object.entries(parsed.values).find(([, value]) => value === '');
+    if (empty) throw new Error(`Option '--${empty[0]}' has an empty value`);
+    return parsed;
+  } catch (error) {
+    const problem = (error as Error).message.replace(/\.$/, '').replaceAll('\n', ' ');
+    throw new UsageError(`${command}: ${problem}. See convoke ${command} --help`);
+  }
+}
+
 /** The options' values. Throws a UsageError on an unknown option, a missing or empty value or a stray argument. */
 export function readOptions<T extends Options>(
   command: string,
   args: readonly string[],
   options: T,
 ): Values<T> {
-  try {
-    const { values } = parseArgs({ args: [...args], options, allowPositionals: false });
-    const empty = Object.entries(values).find(([, value]) => value === '');
-    if (empty) throw new Error(`Option '--${empty[0]}' has an empty value`);
-    return values;
-  } catch (error) {
-    const problem = (error as Error).message.replace(/\.$/, '').replaceAll('\n', ' ');
-    throw new UsageError(`${command}: ${problem}. See convoke ${command} --help`);
-  }
+  return parsedBy(command, () =>
+    parseArgs({ args: [...args], options, strict: true, allowPositionals: false }),
+  ).values;
 }
 
 /** A whole number within bounds. Throws a UsageError that names the option. */

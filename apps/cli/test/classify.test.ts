@@ -207,6 +207,8 @@ describe('bad input', () => {
     [['a.ppm', '--weights', 'lenet.safetensors'], 2, /--model NAME is missing/],
     [['a.ppm', '--model', 'lenet5'], 2, /--weights FILE or --pretrained TAG is missing/],
     [[...lenet], 2, /no picture is given/],
+    [['a.ppm', '--model=', '--weights', 'lenet.safetensors'], 2, /'--model' has an empty value/],
+    [['a.ppm', ...lenet, '--top', '-1'], 2, /^[^\n]*--top[^\n]*\n$/],
     [['a.ppm', ...lenet, '--top', '0'], 2, /--top expects a whole number from 1/],
     [['a.ppm', ...lenet, '--batch', 'x'], 2, /--batch expects a whole number/],
     [['a.ppm', ...lenet, '--bogus'], 2, /bogus.*--help/],

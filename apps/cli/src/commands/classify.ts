@@ -21,7 +21,7 @@ import {
 } from '@convoke/zoo/node';
 
 import { chooseTuned, describeBackend } from '../backends.ts';
-import { oneOf, UsageError, wholeNumber, type Command } from '../command.ts';
+import { oneOf, parsedBy, UsageError, wholeNumber, type Command } from '../command.ts';
 import { ProgressLine } from '../progress.ts';
 
 const usage = `convoke classify: tell what is on pictures
@@ -243,8 +243,8 @@ async function run(args: readonly string[]): Promise<number> {
 }
 
 function readArguments(args: readonly string[]) {
-  try {
-    return parseArgs({
+  return parsedBy('classify', () =>
+    parseArgs({
       args: [...args],
       allowPositionals: true,
       options: {
@@ -259,11 +259,8 @@ function readArguments(args: readonly string[]) {
         top: { type: 'string', default: '5' },
         json: { type: 'boolean', default: false },
       },
-    });
-  } catch (error) {
-    const problem = (error as Error).message.replace(/\.$/, '');
-    throw new UsageError(`classify: ${problem}. See convoke classify --help`);
-  }
+    }),
+  );
 }
 
 export const classifyCommand: Command = {
