@@ -15,6 +15,7 @@ import {
 import type { Contender } from './contender.ts';
 import { backendNames, createBackend, createPeer, missing, peerNames } from './contenders/index.ts';
 import { facts, machine } from './machine.ts';
+import { endWithOutput } from './output.ts';
 import { renderHtml } from './page.ts';
 import { peakLoop, type Peak } from './peak.ts';
 import { installPeers } from './peers.ts';
@@ -232,6 +233,7 @@ async function main([first, ...rest]: readonly string[]): Promise<number> {
   return 0;
 }
 
+endWithOutput();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -1,0 +1,29 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { expect, test } from 'vitest';
+
+const program = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const args = ['--conditions=@convoke/source', program, '--help'];
+
+test('a reader that has left ends the command without a word, with the status that shells give for it', async () => {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [status] = await once(child, 'close');
+  expect({ status: status as number, stderr }).toEqual({ status: 141, stderr: '' });
+});
+
+test.skipIf(!existsSync('/dev/full'))('a full disk is told in a line', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^bench: cannot write to standard output: ENOSPC[^\n]*\n$/);
+});
