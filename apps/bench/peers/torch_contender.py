@@ -39,9 +39,9 @@ def kernel(work, t):
         groups = work["expanded"]
 
         def block():
-            wide = F.relu6(F.conv2d(t["x"], t["expand"]))
-            mixed = F.relu6(F.conv2d(wide, t["depthwise"], padding=1, groups=groups))
-            return F.conv2d(mixed, t["project"])
+            wide = F.relu6(F.conv2d(t["x"], t["expand"], t["expandBias"]))
+            mixed = F.relu6(F.conv2d(wide, t["depthwise"], t["depthwiseBias"], padding=1, groups=groups))
+            return F.conv2d(mixed, t["project"], t["projectBias"])
 
         return block
     if kind == "elementwise":

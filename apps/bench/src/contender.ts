@@ -21,7 +21,7 @@ export type KernelCase =
       readonly kernelSize: number;
       readonly size: number;
     }
-  /** MobileNetV2's block on one image: 1x1 to `expanded` channels, 3x3 depthwise, 1x1 back, ReLU6 after the first two. */
+  /** MobileNetV2's block on one image: 1x1 to `expanded` channels, 3x3 depthwise, 1x1 back, with biases; ReLU6 after two. */
   | {
       readonly kind: 'block';
       readonly channels: number;
@@ -85,6 +85,9 @@ export function shapesOf(work: KernelCase | TrainingCase): Shapes {
         expand: [expanded, channels, 1, 1],
         depthwise: [expanded, 1, 3, 3],
         project: [channels, expanded, 1, 1],
+        expandBias: [expanded],
+        depthwiseBias: [expanded],
+        projectBias: [channels],
       };
     }
     case 'elementwise':

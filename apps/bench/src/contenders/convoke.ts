@@ -7,7 +7,6 @@ import {
   gelu,
   matmul,
   neg,
-  relu6,
   scope,
   softmax,
   tensor,
@@ -35,9 +34,17 @@ function compute(work: KernelCase, inputs: Inputs): Tensor {
       });
     case 'block':
       return scope(() => {
-        const wide = relu6(conv2d(input('x'), input('expand')));
-        const depthwise = conv2d(wide, input('depthwise'), { padding: 1, groups: work.expanded });
-        return conv2d(relu6(depthwise), input('project'));
+        const wide = conv2d(input('x'), input('expand'), {
+          bias: input('expandBias'),
+          activation: 'relu6',
+        });
+        const mixed = conv2d(wide, input('depthwise'), {
+          bias: input('depthwiseBias'),
+          padding: 1,
+          groups: work.expanded,
+          activation: 'relu6',
+        });
+        return conv2d(mixed, input('project'), { bias: input('projectBias') });
       });
     case 'elementwise':
       return gelu(input('x'), { approximate: 'tanh' });

@@ -20,6 +20,14 @@ interface Tensor {
 interface Variable extends Tensor {
   assign(value: Tensor): void;
 }
+interface FusedConv {
+  readonly x: Tensor;
+  readonly filter: Tensor;
+  readonly bias: Tensor;
+  readonly strides: number;
+  readonly pad: 'same';
+  readonly activation: 'linear' | 'relu6';
+}
 export interface Tfjs {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
@@ -43,7 +51,6 @@ export interface Tfjs {
   sum(x: Tensor, axis?: number): Tensor;
   mean(x: Tensor): Tensor;
   relu(x: Tensor): Tensor;
-  relu6(x: Tensor): Tensor;
   maxPool(x: Tensor, size: number, stride: number, padding: string): Tensor;
   reshape(x: Tensor, shape: readonly number[]): Tensor;
   oneHot(labels: Tensor, depth: number): Tensor;
@@ -56,6 +63,10 @@ export interface Tfjs {
     scale: Tensor,
     epsilon: number,
   ): Tensor;
+  readonly fused: {
+    conv2d(options: FusedConv): Tensor;
+    depthwiseConv2d(options: FusedConv): Tensor;
+  };
   train: {
     sgd(learningRate: number): {
       minimize(f: () => Tensor, returnCost: boolean, variables: Variable[]): void;
@@ -125,11 +136,25 @@ function prepare(tf: Tfjs, work: KernelCase, values: Case['inputs']): Prepared {
       const x = input('x', TO_NHWC);
       const [expand, project] = [input('expand', TO_HWIO), input('project', TO_HWIO)];
       const filter = input('depthwise', [2, 3, 0, 1]);
+      const [expandBias, depthwiseBias, projectBias] = [
+        input('expandBias'),
+        input('depthwiseBias'),
+        input('projectBias'),
+      ];
+      const common = { strides: 1, pad: 'same', activation: 'relu6' } as const;
       const compute = (): Tensor => {
-        const wide = tf.relu6(tf.conv2d(x, expand, 1, 'same'));
-        return tf.conv2d(tf.relu6(tf.depthwiseConv2d(wide, filter, 1, 'same')), project, 1, 'same');
+        const wide = tf.fused.conv2d({ ...common, x, filter: expand, bias: expandBias });
+        const mixed = tf.fused.depthwiseConv2d({ ...common, x: wide, filter, bias: depthwiseBias });
+        return tf.fused.conv2d({
+          ...common,
+          x: mixed,
+          filter: project,
+          bias: projectBias,
+          activation: 'linear',
+        });
       };
-      return { inputs: [x, expand, filter, project], compute, ordered };
+      const inputs = [x, expand, filter, project, expandBias, depthwiseBias, projectBias];
+      return { inputs, compute, ordered };
     }
     case 'elementwise': {
       const x = input('x');

@@ -74,6 +74,13 @@ export function depthwise(
   return y;
 }
 
+/** Adds a number a channel, in place. */
+function addBias(y: Float64Array, bias: Float32Array): Float64Array {
+  const plane = y.length / bias.length;
+  for (let i = 0; i < y.length; i++) y[i]! += bias[Math.floor(i / plane)]!;
+  return y;
+}
+
 const relu6 = (x: Float64Array): Float64Array => x.map((v) => Math.min(Math.max(v, 0), 6));
 
 /** 1x1, 3x3 depthwise, 1x1, with ReLU6 after the first two (Sandler et al. 2018, arXiv:1801.04381, without the shortcut). */
@@ -85,20 +92,12 @@ export function mobileNetBlock(
     size,
   }: { readonly channels: number; readonly expanded: number; readonly size: number },
 ): Float64Array {
+  const of = (name: string): Float32Array => inputs.get(name)!;
   const pointwise = { kernelSize: 1, stride: 1, padding: 0, size };
-  const wide = relu6(
-    convolution(inputs.get('x')!, inputs.get('expand')!, {
-      ...pointwise,
-      channels,
-      filters: expanded,
-    }),
-  );
-  const mixed = relu6(
-    depthwise(wide, inputs.get('depthwise')!, { channels: expanded, kernelSize: 3, size }),
-  );
-  return convolution(mixed, inputs.get('project')!, {
-    ...pointwise,
-    channels: expanded,
-    filters: channels,
-  });
+  const into = { ...pointwise, channels, filters: expanded };
+  const wide = relu6(addBias(convolution(of('x'), of('expand'), into), of('expandBias')));
+  const spatial = { channels: expanded, kernelSize: 3, size };
+  const mixed = relu6(addBias(depthwise(wide, of('depthwise'), spatial), of('depthwiseBias')));
+  const back = { ...pointwise, channels: expanded, filters: channels };
+  return addBias(convolution(mixed, of('project'), back), of('projectBias'));
 }

@@ -93,6 +93,9 @@ function partsOf(work: KernelCase): Parts {
         ['expand', uniform(expanded * channels, 2, Math.sqrt(3 / channels))],
         ['depthwise', uniform(expanded * 9, 3, Math.sqrt(3 / 9))],
         ['project', uniform(channels * expanded, 4, Math.sqrt(3 / expanded))],
+        ['expandBias', uniform(expanded, 5)],
+        ['depthwiseBias', uniform(expanded, 6)],
+        ['projectBias', uniform(channels, 7)],
       ]);
       const products = expanded * (2 * channels + 9);
       return { inputs, reference: mobileNetBlock(inputs, work), flops: 2 * products * size * size };
