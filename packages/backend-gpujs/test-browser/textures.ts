@@ -33,10 +33,13 @@ export function watchWebGl(): void {
   };
 }
 
-/** Textures and handles that live after so many steps of training, and textures after the backend is disposed of. */
+/**
+ * Textures and handles that live after so many steps of training whose losses nobody reads, how often values were read back, and
+ * textures after the backend is disposed of.
+ */
 export async function trainAndCount(
   steps: readonly number[],
-): Promise<{ textures: number[]; handles: number[]; left: number }> {
+): Promise<{ textures: number[]; handles: number[]; readBacks: number; left: number }> {
   const { backend, core, nn } = globalThis.kit;
   const gpu = await core.use(await backend.createGpujs());
   const model = new nn.Sequential({
@@ -67,10 +70,12 @@ export async function trainAndCount(
     if (step % 10 === 0) await gpu.sync();
     counts[step] = [globalThis.liveTextures, gpu.memory().handles];
   }
+  const readBacks = gpu.memory().details!['readBacks']!;
   gpu.dispose();
   return {
     textures: steps.map((step) => counts[step]![0]),
     handles: steps.map((step) => counts[step]![1]),
+    readBacks,
     left: globalThis.liveTextures,
   };
 }
