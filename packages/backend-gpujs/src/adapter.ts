@@ -151,13 +151,24 @@ export function isSupported(mode: Mode): boolean {
   return kernelClasses[mode].isSupported;
 }
 
-/** Reads elements one after another, from rows of a power of two. */
+/** Elements of a run: so many, from a multiple of it on, lie in one row of a texture that has as many columns. */
+const RUN = 8;
+
+/**
+ * Reads elements one after another, from rows of a power of two: `x_at(i)`, and, without the arithmetic of each, `x_from(x_start(i), k)`
+ * for i + k where both lie in one run.
+ */
 function accessor(name: string, { size, type }: GpuTexture): NativeFunction {
   const [single, width] = [type === 'ArrayTexture(1)', size[0]!];
-  const fetch = `texelFetch(user_${name}, ivec2(i & ${width - 1}, i >> ${Math.log2(width)}), 0)`;
+  const texel = (place: string): string =>
+    `texelFetch(user_${name}, ${place}, 0)${single ? '.r' : ''}`;
+  const place = (i: string): string => `ivec2(${i} & ${width - 1}, ${i} >> ${Math.log2(width)})`;
+  const value = single ? 'float' : 'vec4';
   return {
     name: `${name}_at`,
-    source: `${single ? 'float' : 'vec4'} ${name}_at(int i) { return ${fetch}${single ? '.r' : ''}; }`,
+    source: `${value} ${name}_at(int i) { return ${texel(place('i'))}; }
+ivec2 ${name}_start(int i) { return ${width < RUN ? 'ivec2(i, 0)' : place('i')}; }
+${value} ${name}_from(ivec2 start, int k) { ${width < RUN ? `int i = start.x + k; return ${texel(place('i'))}` : `return ${texel('start + ivec2(k, 0)')}`}; }`,
     returnType: single ? 'Number' : 'Array(4)',
     argumentTypes: { i: 'Integer' },
   };

@@ -81,6 +81,11 @@ function partsOf(kit: Kit, { kernel, output }: Correlation): number {
   return Math.ceil(columns / Math.ceil(columns / most));
 }
 
+/** Whether the columns that a thread reads are a run of a texture's row. */
+function inRuns(used: readonly number[], parts: number, width: number): boolean {
+  return [1, 2, 4, 8].includes(parts) && used.length === parts && width % parts === 0;
+}
+
 /** Statements and expressions for the input's columns that threads read. */
 function columnReads(
   { input, stride, padding }: Correlation,
@@ -91,6 +96,11 @@ function columnReads(
   const width = input[3]!;
   let before = `int left = thread * ${parts * stride[1]} - ${padding[1]};\n`;
   let reads = '';
+  if (inRuns(used, parts, width) && stride[1] === 1 && padding[1] === 0) {
+    reads = 'ivec2 run = x_start(row + left);\n';
+    for (const column of used) reads += `vec4 x${column} = x_from(run, ${column});\n`;
+    return { before, reads };
+  }
   for (const column of used) {
     const from = column - padding[1];
     const last = (threads - 1) * parts * stride[1] + from;
@@ -124,7 +134,7 @@ function source(correlation: Correlation, parts: number, finish: Finish): Source
   const products = offsets
     .map(
       (kx) => `{
-${depthwise ? 'vec4' : 'mat4'} m = ${depthwise ? `filters_at(f + ${kx})` : `mat4(${[0, 1, 2, 3].map((own) => `filters_at(f + ${kx * 4 + own})`).join(', ')})`};
+${depthwise ? `vec4 m = filters_at(f + ${kx})` : `ivec2 set = filters_start(f + ${kx * 4});\nmat4 m = mat4(${[0, 1, 2, 3].map((own) => `filters_from(set, ${own})`).join(', ')})`};
 ${all.map((part) => `s${part} += m * x${columnOf(part, kx)};`).join('\n')}
 }`,
     )
