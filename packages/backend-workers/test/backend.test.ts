@@ -1,4 +1,4 @@
-import type { Backend, Handle } from '@convoke/backend-api';
+import type { Backend, Handle, OpName } from '@convoke/backend-api';
 import { describe, expect, test } from 'vitest';
 
 import { createWorkers } from '../src/index.ts';
@@ -278,6 +278,60 @@ describe('memory', () => {
     const products = run(b, 'mul', [fives, x], {}, [0]);
     expect((await read(b, products)).findIndex((value, i) => value !== 5 * i)).toBe(-1);
     release(b, x, products);
+  });
+
+  describe('a donated tensor of equal elements gives what an ordinary one gives', () => {
+    const shape = [2, 16, 20, 20];
+    const wave = (b: Backend, of: readonly number[] = shape): Handle => {
+      const size = of.reduce((a, length) => a * length, 1);
+      return put(
+        b,
+        of,
+        Array.from({ length: size }, (_, i) => Math.sin(i)),
+      );
+    };
+    /** Lies channels last. */
+    const image = (b: Backend): Handle =>
+      run(b, 'conv2d', [wave(b, [2, 8, 20, 20]), wave(b, [16, 8, 3, 3])], conv);
+    const spread = (b: Backend): Handle => run(b, 'square', [wave(b, [16])], {});
+    type Inputs = (b: Backend, donated: Handle) => Handle[];
+    const fused = { ...conv, activation: 'relu', residual: true } as const;
+    const cases: [OpName, number, Inputs, object][] = [
+      ['exp', 0, (_, x) => [x], {}],
+      ['add', 1, (b, x) => [wave(b), x], {}],
+      ['reluGradient', 0, (b, x) => [x, image(b)], {}],
+      ['softmax', 0, (_, x) => [x], { axis: 1 }],
+      ['cumsum', 0, (_, x) => [x], { axis: 3 }],
+      ['batchNormTrain', 0, (b, x) => [x, wave(b, [16]), wave(b, [16])], { epsilon: 1e-5 }],
+      [
+        'batchNormTrainGradient',
+        0,
+        (b, x) => [x, image(b), wave(b, [16]), wave(b, [16]), spread(b)],
+        { epsilon: 1e-5 },
+      ],
+      [
+        'fusedConv2d',
+        3,
+        (b, x) => [wave(b, [2, 2, 20, 20]), wave(b, [16, 2, 3, 3]), wave(b, [16]), x],
+        fused,
+      ],
+    ];
+    test.each(cases)('%s, input %i', async (op, position, inputsOf, attributes) => {
+      const b = await createWorkers({ threads: 2 });
+      const size = shape.reduce((a, length) => a * length, 1);
+      const equal = run(b, 'fill', [], { shape, dtype: 'float32', value: 0.75 });
+      const ordinary = put(
+        b,
+        shape,
+        Array.from({ length: size }, () => 0.75),
+      );
+      const outputs = [equal, ordinary].map(
+        (x) => b.run(op, inputsOf(b, x), attributes as never, [position])[0]!,
+      );
+      const [actual, expected] = await Promise.all(outputs.map((y) => read(b, y)));
+      expect(actual!.findIndex((v, i) => !(Math.abs(v - expected![i]!) <= 1e-5))).toBe(-1);
+      b.dispose();
+    });
   });
 
   test('a filter is packed and an image converted once, and both go with their tensors', async () => {

@@ -182,9 +182,9 @@ export class Trainer {
 
   /** Loss, accuracy, top-k accuracy and confusion matrix over the source's epoch 0, in evaluation mode. */
   async evaluate(source: BatchSource, options: InferenceOptions = {}): Promise<MetricsSummary> {
+    expectSource('evaluate', source);
     const { ignoreIndex } = this.#options;
     const metrics = new Metrics(this.#trained.topK, { confusion: true });
-    expectSource('evaluate', source);
     await this.#inference(source, options.signal, async (batch, number) => {
       const at = { epoch: 0, batch: number };
       const measured = await measure(this.model, this.#loss, batch, { at, ignoreIndex });
@@ -198,10 +198,10 @@ export class Trainer {
     source: BatchSource,
     options: InferenceOptions = {},
   ): Promise<{ data: Float32Array; shape: number[] }> {
+    expectSource('predict', source);
     const parts: ArrayLike<number>[] = [];
     let rows = 0;
     let rest: readonly number[] = [];
-    expectSource('predict', source);
     await this.#inference(source, options.signal, async (batch) => {
       const { outputs, outputShape } = await outputsOf(this.model, batch);
       parts.push(outputs);
