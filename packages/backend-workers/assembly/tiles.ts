@@ -56,19 +56,20 @@ export function multiply(
 ): void {
   const tile = unchecked(tileOf[rows]);
   const biasStep: usize = bias != 0 ? 32 : 0;
-  const addendStep: usize = addend != 0 ? 32 : 0;
-  let row = bias != 0 ? bias : scratch + NO_BIAS;
-  for (; columns >= 8; columns -= 8) {
-    tile(offsets, table, taps, from, to, panel, step, y, addend, row, limits);
-    panel += panelBytes;
-    y += 32;
-    addend += addendStep;
-    row += biasStep;
+  if (bias == 0) bias = scratch + NO_BIAS;
+  const panels = columns >> 3;
+  if (panels > 0) {
+    tile(offsets, table, taps, from, to, panel, panelBytes, step, panels, y, addend, bias, biasStep, limits);
   }
+  columns &= 7;
   if (columns == 0) return;
 
   // The last panel is not full: the tile goes to scratch memory, and its columns from there.
-  tile(scratch, table, taps, from, to, panel, step, scratch + EDGE, 0, row, scratch + UNLIMITED);
+  panel += <usize>panels * panelBytes;
+  y += (<usize>panels) << 5;
+  if (addend != 0) addend += (<usize>panels) << 5;
+  bias += <usize>panels * biasStep;
+  tile(scratch, table, taps, from, to, panel, 0, step, 1, scratch + EDGE, 0, bias, 0, scratch + UNLIMITED);
   const low = v128.load32_splat(limits), high = v128.load32_splat(limits, 4);
   for (let i = 0; i < rows; i++) {
     const offset: usize = load<u32>(offsets + ((<usize>i) << 2));
