@@ -43,11 +43,16 @@ export interface TimingOptions {
 /** A wrong result is not timed. */
 const MAX_REL_ERROR = 1e-4;
 /** Runs shorter than this are timed in groups. */
-const SAMPLE_MS = 4;
-/** Threads of others look for work some time before they sleep; they are let to. */
-const REST_MS = 5;
-/** Before shorter runs comes one without the clock, for caches and threads that slept meanwhile. */
-const WARM_MS = 100;
+const SAMPLE_MS = 20;
+/** Threads of native runtimes look for work this long after a run, and would take a processor from the next contender. */
+const REST_MS = 50;
+/**
+ * So long a contender runs without the clock before its sample: for caches, and because threads that woke together may share a
+ * processor until the system moves one of them.
+ */
+const WARM_MS = 40;
+/** Longer runs need no such start. */
+const SLOW_MS = 100;
 const MAX_TURNS = 200;
 
 const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
@@ -57,8 +62,9 @@ type Timed = Pick<Task, 'run' | 'finish' | 'begin' | 'time'>;
 /** Whoever takes turns. */
 class Sampler {
   readonly #task: Timed;
-  /** Runs in one sample. */
+  /** Runs in one sample, and before it. */
   #group = 1;
+  #warming = 1;
   /** Of one run. */
   readonly #samples: number[] = [];
 
@@ -91,13 +97,15 @@ class Sampler {
     for (let i = 0; i < 3 || (i < 200 && performance.now() - started < 200); i++) {
       last = await this.#measure();
     }
-    this.#group = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(last, 1e-4)));
+    const runsIn = (ms: number): number => Math.max(1, Math.ceil(ms / Math.max(last, 1e-4)));
+    this.#group = runsIn(SAMPLE_MS);
+    this.#warming = last > SLOW_MS ? 0 : runsIn(WARM_MS);
   }
 
   async sample(): Promise<void> {
     await delay(REST_MS);
     await this.#task.begin?.();
-    if ((this.#samples.at(-1) ?? 0) < WARM_MS) await this.#runs(1);
+    if (this.#warming > 0) await this.#runs(this.#warming);
     this.#samples.push(await this.#measure());
   }
 
