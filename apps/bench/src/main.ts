@@ -4,7 +4,7 @@
 import { availableParallelism } from 'node:os';
 
 import { BackendError, isConvokeError } from '@convoke/core';
-import { writeFileAtomic } from '@convoke/weights/node';
+import { expectWritable, writeFileAtomic } from '@convoke/weights/node';
 
 import {
   parseBenchArguments,
@@ -140,6 +140,7 @@ async function bench(suiteName: string, rest: readonly string[]): Promise<number
     peers: inPage ? pagePeers : peerNames,
     cases: suite.names,
   });
+  for (const path of [args.json, args.html]) if (path !== undefined) await expectWritable(path);
   const interruption = new AbortController();
   process.once('SIGINT', () => interruption.abort(new Error('interrupted')));
   if (args.browser) return benchInPage(suiteName, args, interruption.signal);

@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { expect, test } from 'vitest';
@@ -30,3 +32,19 @@ test.skipIf(!canFill)('a full disk is told in a line', () => {
   expect(status).toBe(1);
   expect(stderr).toMatch(/^bench: cannot write to standard output: ENOSPC[^\n]*\n$/);
 });
+
+test.each(['--json', '--html'])(
+  'a file for %s that cannot be written is told before anything runs',
+  (option) => {
+    const [conditions] = args;
+    const run = ['kernels', '--only', 'empty', '--backends', 'js', '--peers', 'none', option];
+    const path = join(tmpdir(), 'no such folder', 'results');
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [conditions!, program, ...run, path],
+      { encoding: 'utf8' },
+    );
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/^bench: cannot write .*no such folder[^\n]*\n$/);
+  },
+);

@@ -230,7 +230,7 @@ describe('convoke golden', () => {
     await expect(golden.run(['--dir', dir, '--backend', 'abacus'])).rejects.toThrow(/abacus.*'js'/);
   });
 
-  it('leaves no half-written report', async () => {
+  it('refuses a report that cannot be written before anything runs, and leaves nothing', async () => {
     const dir = await folderOf('report', { 'a.json': { cases: pick('linear/0') } });
     const missing = join(folder, 'no such folder', 'report.json');
     await expect(golden.run(['--dir', dir, '--json', missing])).rejects.toThrow(
@@ -242,6 +242,7 @@ describe('convoke golden', () => {
       /cannot write .*unchanged/,
     );
     expect((await readdir(dir)).toSorted()).toEqual(['a.json', 'occupied']);
+    expect(printed).toBe('');
   });
 });
 

@@ -1,7 +1,7 @@
 // Saving so that a file is either the old one or the new one, never a part: whenever the process dies, disk full included.
 
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { WeightsError } from './errors.ts';
@@ -16,14 +16,41 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+function temporaryName(path: string): string {
+  const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
+  return join(dirname(path), `.${basename(path)}.${unique}.tmp`);
+}
+
+function cannotWrite(path: string, cause: unknown): WeightsError {
+  return new WeightsError(
+    'write',
+    `cannot write ${path}: ${(cause as Error).message}; what was there before is unchanged`,
+    { cause },
+  );
+}
+
+/**
+ * To be asked before long work whose result goes to `path`: throws the WeightsError (`write`) with which `writeFileAtomic` would
+ * fail, for a folder that is missing or takes no files, or where `path` is a folder itself. Leaves nothing behind.
+ */
+export async function expectWritable(path: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await open(temporary, 'wx').then((handle) => handle.close());
+    await rm(temporary);
+    const found = await stat(path).catch(() => null);
+    if (found?.isDirectory()) throw new Error('it is a folder');
+  } catch (error) {
+    throw cannotWrite(path, error);
+  }
+}
+
 /**
  * Writes `bytes` to a temporary file `.NAME.*.tmp` in the same folder, then puts it in the place of `path`. Throws a
  * WeightsError (`write`) where that fails: the temporary file is removed, and what was at `path` is unchanged.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(path);
-  const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
-  const temporary = join(folder, `.${basename(path)}.${unique}.tmp`);
+  const temporary = temporaryName(path);
   try {
     const handle = await open(temporary, 'wx');
     try {
@@ -35,11 +62,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new WeightsError(
-      'write',
-      `cannot write ${path}: ${(error as Error).message}; what was there before is unchanged`,
-      { cause: error },
-    );
+    throw cannotWrite(path, error);
   }
-  await syncFolder(folder);
+  await syncFolder(dirname(path));
 }

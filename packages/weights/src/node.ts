@@ -18,7 +18,7 @@ import type { SourceOptions, WeightsSource } from './sources/open.ts';
 import type { HostTensor, StoredTensor } from './tensors.ts';
 import type { WeightsFile } from './weights-file.ts';
 
-export { writeFileAtomic } from './atomic-file.ts';
+export { expectWritable, writeFileAtomic } from './atomic-file.ts';
 
 export interface ReadOptions {
   /** Keep the types of the file instead of converting to Convoke's. Default false. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { parseSafetensors, WeightsError, type StoredTensor } from '../src/index.ts';
-import { readSafetensors, saveSafetensors, writeFileAtomic } from '../src/node.ts';
+import { expectWritable, readSafetensors, saveSafetensors, writeFileAtomic } from '../src/node.ts';
 
 let folder: string;
 
@@ -69,6 +69,25 @@ describe('saveSafetensors and readSafetensors', () => {
     const wrong = new Map([['w', { dtype: 'int32' as const, shape: [9], data: Int32Array.of(1) }]]);
     await expect(saveSafetensors(path, wrong)).rejects.toThrow(WeightsError);
     expect((await readSafetensors(path)).tensors).toEqual(weights(1));
+  });
+});
+
+describe('expectWritable', () => {
+  it('leaves nothing behind, and what is there as it is', async () => {
+    const path = join(folder, 'file');
+    await expectWritable(path);
+    expect(await readdir(folder)).toEqual([]);
+    await writeFileAtomic(path, Uint8Array.of(1));
+    await expectWritable(path);
+    expect([...(await readFile(path))]).toEqual([1]);
+    expect(await readdir(folder)).toEqual(['file']);
+  });
+
+  it.each(['no/such/file', '.'])('refuses %s as writing would', async (name) => {
+    const path = join(folder, name);
+    const refusal = { name: 'WeightsError', code: 'write', message: expect.stringContaining(path) };
+    await expect(expectWritable(path)).rejects.toMatchObject(refusal);
+    await expect(writeFileAtomic(path, new Uint8Array(1))).rejects.toMatchObject(refusal);
   });
 });
 

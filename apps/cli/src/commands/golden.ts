@@ -8,7 +8,7 @@ import { readGoldenFolder } from '@convoke/backend-testkit/node';
 import { oneOf, readOptions, UsageError, wholeNumber, type Command } from '../command.ts';
 import { runInBrowser } from '../golden/browser.ts';
 import { findCheckpoints, runCheckpoints } from '../golden/checkpoints.ts';
-import { writeReport } from '../golden/report.ts';
+import { expectReportWritable, writeReport } from '../golden/report.ts';
 import { runCases } from '../golden/session.ts';
 import { formatTable, type LabelledRow } from '../golden/table.ts';
 
@@ -71,6 +71,8 @@ async function run(args: readonly string[]): Promise<number> {
     precision: oneOf('precision', values.precision, ['strict', 'fast']),
   };
   const wanted = matcher(values.only);
+  const report = values.json === undefined ? null : resolve(values.json);
+  if (report !== null) await expectReportWritable(report);
   const dir = resolve(values.dir);
   const checkpoints = await findCheckpoints(dir);
   const files = (await readGoldenFolder(dir)).filter(
@@ -102,8 +104,8 @@ async function run(args: readonly string[]): Promise<number> {
     `${backend} (${told.join(', ')}): ` +
       `${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped\n`,
   );
-  if (values.json !== undefined) {
-    await writeReport(resolve(values.json), { backend, mode, place, threads, precision, rows });
+  if (report !== null) {
+    await writeReport(report, { backend, mode, place, threads, precision, rows });
   }
   if (count('pass') + count('fail') === 0) {
     const why =

@@ -2,7 +2,7 @@
 
 import type { GoldenRow, Precision } from '@convoke/backend-testkit';
 import { DataError } from '@convoke/core';
-import { writeFileAtomic } from '@convoke/weights/node';
+import { expectWritable, writeFileAtomic } from '@convoke/weights/node';
 
 export interface GoldenReport {
   readonly backend: string;
@@ -16,14 +16,24 @@ export interface GoldenReport {
   readonly rows: readonly GoldenRow[];
 }
 
-/** Throws a DataError that names the file where it cannot be written; what stood there before then stays. */
-export async function writeReport(path: string, report: GoldenReport): Promise<void> {
+async function orSayWhere<T>(work: Promise<T>): Promise<T> {
   try {
-    await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(report, null, 1)}\n`));
+    return await work;
   } catch (cause) {
     throw new DataError(
       `--json: ${(cause as Error).message}. Give a file in a folder that exists and is writable`,
       { cause },
     );
   }
+}
+
+/** Throws a DataError that names the file where it cannot be written: to be asked before the cases run. */
+export async function expectReportWritable(path: string): Promise<void> {
+  await orSayWhere(expectWritable(path));
+}
+
+/** Throws a DataError that names the file where it cannot be written; what stood there before then stays. */
+export async function writeReport(path: string, report: GoldenReport): Promise<void> {
+  const text = `${JSON.stringify(report, null, 1)}\n`;
+  await orSayWhere(writeFileAtomic(path, new TextEncoder().encode(text)));
 }
