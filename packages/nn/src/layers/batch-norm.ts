@@ -12,6 +12,7 @@ import {
   parameter,
   reciprocal,
   scope,
+  ShapeError,
   sub,
   zeros,
   type Slot,
@@ -33,6 +34,13 @@ export interface BatchNorm2dConfig {
   readonly trackRunningStats?: boolean | undefined;
 }
 
+function expectMomentum(momentum: number | null | undefined): void {
+  if (momentum === undefined || momentum === null || (momentum >= 0 && momentum <= 1)) return;
+  throw new ShapeError(
+    `BatchNorm2d: momentum is the share of a batch in the running statistics, in [0, 1] or null; got ${String(momentum)}`,
+  );
+}
+
 /**
  * Each channel of [N, C, ...] with mean 0 and variance 1 (Ioffe & Szegedy 2015, arXiv:1502.03167): over the batch in
  * training, by running statistics at evaluation and where frozen. Running variances take the unbiased variance of batches.
@@ -48,8 +56,9 @@ export class BatchNorm2d extends Module {
 
   constructor(config: BatchNorm2dConfig) {
     super();
-    const { channels, affine = true, trackRunningStats = true } = config;
+    const { channels, momentum, affine = true, trackRunningStats = true } = config;
     expectCount('BatchNorm2d', 'channels', channels);
+    expectMomentum(momentum);
     const shape = [channels];
     this.config = config;
     this.weight = affine ? parameter(ones(shape)) : null;

@@ -160,3 +160,7 @@ test('leaves nothing behind but its statistics', () => {
   for (let i = 0; i < 5; i++) noGrad(() => layer.forward(x)).dispose();
   expect(memory().handles).toBe(handles);
 });
+
+test.each([2, -0.1, Number.NaN])('refuses a momentum of %d', (momentum) => {
+  expect(() => new BatchNorm2d({ channels: 1, momentum })).toThrow(/momentum.*\[0, 1\]/);
+});
