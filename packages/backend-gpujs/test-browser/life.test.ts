@@ -70,6 +70,31 @@ await describeInChromium('gpujs on a page', (browser) => {
     });
   });
 
+  test('while it waits for a long computation it leaves the processor to others', async () => {
+    const waited = await page.evaluate(async () => {
+      const { backend, core } = globalThis.kit;
+      const gpu = await core.use(await backend.createGpujs());
+      const prototype = WebGL2RenderingContext.prototype;
+      const { clientWaitSync } = prototype;
+      let looks = 0;
+      prototype.clientWaitSync = function count(...given) {
+        looks++;
+        return clientWaitSync.apply(this, given);
+      };
+      const x = core.ones([512, 512]);
+      const started = performance.now();
+      for (let i = 0; i < 8; i++) core.matmul(x, x).dispose();
+      await gpu.sync();
+      const ms = performance.now() - started;
+      prototype.clientWaitSync = clientWaitSync;
+      gpu.dispose();
+      return { looks, ms };
+    });
+    expect(waited.looks).toBeGreaterThan(0);
+    // A hundred at once, then one a millisecond.
+    expect(waited.looks).toBeLessThan(100 + waited.ms);
+  });
+
   test('WebGPU works by name, and a mode that is not offered is refused with the reason', async () => {
     const outcome = await page.evaluate(async () => {
       const { backend, core } = globalThis.kit;
