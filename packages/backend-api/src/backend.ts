@@ -113,14 +113,19 @@ export interface CompiledProgram {
 }
 
 export type ProbeResult =
-  | { readonly available: true; readonly detail?: string }
+  | {
+      readonly available: true;
+      readonly detail?: string;
+      /** Takes the place of the factory's where only a look tells what the device is worth: a GPU, or a program that acts as one. */
+      readonly priority?: number;
+    }
   | { readonly available: false; readonly reason: string };
 
 /** How a backend is found and made. Registered explicitly: importing a package registers nothing. */
 export interface BackendFactory<Options = unknown> {
   readonly name: string;
   readonly specVersion: number;
-  /** `best()` tries higher priorities first and never picks a negative one. */
+  /** `best()` tries higher priorities first and never picks a negative one, nor probes it. */
   readonly priority: number;
   /** Whether this device can work here, and if not, why; creates nothing that lasts. */
   probe(): Promise<ProbeResult>;

@@ -13,6 +13,7 @@ let selected: Backend | null = null;
 
 export interface BackendListing {
   readonly name: string;
+  /** The factory's, or what its probe says instead. */
   readonly priority: number;
   readonly available: boolean;
   /** Why it is not available, or what its probe tells of it. */
@@ -88,19 +89,27 @@ async function probe(factory: BackendFactory): Promise<ProbeResult> {
   }
 }
 
-async function instance(factory: BackendFactory, options: unknown): Promise<Backend> {
+async function instance(
+  factory: BackendFactory,
+  options: unknown,
+  probed?: ProbeResult,
+): Promise<Backend> {
   if (options !== undefined) return create(factory, options);
   const existing = liveInstance(factory.name) ?? starting.get(factory.name);
   if (existing) return existing;
-  const made = create(factory, undefined).finally(() => {
+  const made = create(factory, undefined, probed).finally(() => {
     if (starting.get(factory.name) === made) starting.delete(factory.name);
   });
   starting.set(factory.name, made);
   return made;
 }
 
-async function create(factory: BackendFactory, options: unknown): Promise<Backend> {
-  const result = await probe(factory);
+async function create(
+  factory: BackendFactory,
+  options: unknown,
+  probed?: ProbeResult,
+): Promise<Backend> {
+  const result = probed ?? (await probe(factory));
   if (!result.available) {
     throw new BackendError(
       'backend-unavailable',
@@ -137,24 +146,38 @@ export async function use(backend: string | Backend, options?: unknown): Promise
   return (selected = await instance(factory, options));
 }
 
-function byPriority(): BackendFactory[] {
-  return [...factories.values()].toSorted((a, b) => b.priority - a.priority);
+interface Candidate {
+  readonly factory: BackendFactory;
+  readonly result: ProbeResult;
+  readonly priority: number;
+}
+
+/** Highest priority first. A factory of negative priority stays negative whatever its probe says. */
+async function byPriority(some: readonly BackendFactory[]): Promise<Candidate[]> {
+  const candidates = await Promise.all(
+    some.map(async (factory): Promise<Candidate> => {
+      const result = await probe(factory);
+      const claimed = result.available && factory.priority >= 0 ? result.priority : undefined;
+      return { factory, result, priority: claimed ?? factory.priority };
+    }),
+  );
+  return candidates.toSorted((a, b) => b.priority - a.priority);
 }
 
 /** Makes the available backend of highest priority current. Negative priorities are never picked. */
 export async function best(): Promise<BestBackend> {
   const reasons: string[] = [];
-  const candidates = byPriority().filter(({ priority }) => priority >= 0);
-  for (const factory of candidates) {
+  const willing = [...factories.values()].filter(({ priority }) => priority >= 0);
+  for (const { factory, result, priority } of await byPriority(willing)) {
+    if (priority < 0) continue;
     try {
-      const backend = await instance(factory, undefined);
+      const backend = await instance(factory, undefined, result);
       selected = backend;
       return {
         backend,
-        reason: [
-          ...reasons,
-          `'${factory.name}' has priority ${factory.priority} and is available`,
-        ].join('; '),
+        reason: [...reasons, `'${factory.name}' has priority ${priority} and is available`].join(
+          '; ',
+        ),
       };
     } catch (error) {
       reasons.push(error instanceof Error ? error.message : String(error));
@@ -168,19 +191,16 @@ export async function best(): Promise<BestBackend> {
 
 /** Every registered backend, highest priority first, with the reason for each that is unavailable. */
 export async function list(): Promise<BackendListing[]> {
-  return Promise.all(
-    byPriority().map(async (factory) => {
-      const result = await probe(factory);
-      const existing = liveInstance(factory.name);
-      return {
-        name: factory.name,
-        priority: factory.priority,
-        available: result.available,
-        reason: result.available ? (existing?.mode ?? result.detail ?? 'available') : result.reason,
-        current: existing !== undefined && existing === selected,
-      };
-    }),
-  );
+  return (await byPriority([...factories.values()])).map(({ factory, result, priority }) => {
+    const existing = liveInstance(factory.name);
+    return {
+      name: factory.name,
+      priority,
+      available: result.available,
+      reason: result.available ? (existing?.mode ?? result.detail ?? 'available') : result.reason,
+      current: existing !== undefined && existing === selected,
+    };
+  });
 }
 
 /** The backend that new tensors go to. Throws where none was chosen. */

@@ -123,9 +123,44 @@ describe('best', () => {
     expect(reason).toContain(broken.name);
     expect(reason).toContain('no SIMD');
   });
-  test('never picks a negative priority', async () => {
+  test('goes by what a probe says of the priority, where it says something', async () => {
+    const modest = add({ priority: 700 });
+    const found = add({ priority: 600, probe: async () => ({ available: true, priority: 800 }) });
+    const humbled = add({ priority: 900, probe: async () => ({ available: true, priority: 500 }) });
+    const { backend, reason } = await best();
+    expect(await use(found.name)).toBe(backend);
+    expect(reason).toContain(`'${found.name}' has priority 800`);
+    const names = new Set([found.name, modest.name, humbled.name]);
+    const listed = (await list()).filter(({ name }) => names.has(name));
+    expect(listed.map(({ name, priority }) => [name, priority])).toEqual([
+      [found.name, 800],
+      [modest.name, 700],
+      [humbled.name, 500],
+    ]);
+  });
+  test('never picks a negative priority, whoever says it', async () => {
     add({ priority: -5 });
+    const claiming = add({ priority: -5, probe: async () => ({ available: true, priority: 800 }) });
+    add({ priority: 800, probe: async () => ({ available: true, priority: -1 }) });
     await expect(best()).rejects.toThrow(/no registered backend can work here/);
+    expect((await list()).find(({ name }) => name === claiming.name)?.priority).toBe(-5);
+  });
+  test('probes each once, and none of negative priority', async () => {
+    const probed: string[] = [];
+    const watched = (name: string, priority: number): BackendFactory =>
+      add({
+        name,
+        priority,
+        probe: async () => {
+          probed.push(name);
+          return { available: true };
+        },
+      });
+    watched('fake-never', -1);
+    watched('fake-first', 20);
+    watched('fake-second', 10);
+    await best();
+    expect(probed.toSorted()).toEqual(['fake-first', 'fake-second']);
   });
 });
 

@@ -115,8 +115,10 @@ export function rendererOf(gl: WebGL2RenderingContext): string {
   return String(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
-export function isSoftware(renderer: string): boolean {
-  return /swiftshader|llvmpipe|softpipe|basic render|software/i.test(renderer);
+/** Some browsers do not tell. */
+export function kindOf(renderer: string): 'gpu' | 'software' | 'unknown' {
+  if (/swiftshader|llvmpipe|softpipe|basic render|software/i.test(renderer)) return 'software';
+  return /^(webkit webgl|mozilla|null|)$/i.test(renderer) ? 'unknown' : 'gpu';
 }
 
 export class GlDevice implements Device {

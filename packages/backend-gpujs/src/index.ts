@@ -42,6 +42,7 @@ export async function createGpujs(options: GpujsOptions = {}): Promise<Backend> 
 export const gpujs: BackendFactory<GpujsOptions> = {
   name: 'gpujs',
   specVersion: SPEC_VERSION,
+  // After `workers`; the probe claims more where a GPU draws.
   priority: 5,
   probe,
   create: createGpujs,

@@ -6,7 +6,7 @@ import { isSupported, type Mode } from './adapter.ts';
 import { ArrayDevice } from './arrays.ts';
 import type { Device } from './device.ts';
 import { WebGpuDevice } from './webgpu.ts';
-import { createContext, GlDevice, isSoftware, loseContext, rendererOf, type GlMode } from './gl.ts';
+import { createContext, GlDevice, kindOf, loseContext, rendererOf, type GlMode } from './gl.ts';
 
 /** `webasm` is no GPU: for tests. */
 export type RequestedMode = 'auto' | 'webgl2' | 'webgl' | 'webgpu' | 'webasm';
@@ -15,6 +15,9 @@ const glModes: readonly GlMode[] = ['webgl2', 'webgl'];
 
 const NO_GL =
   'there is no WebGL with float textures that can be drawn into (the browser or its settings disable it, or this is Node)';
+
+/** Before `workers`, which has 10. */
+const GPU_PRIORITY = 20;
 
 interface Found {
   readonly mode: GlMode;
@@ -34,16 +37,17 @@ function findGl(): Found | null {
 }
 
 /** Whether there is a GPU mode. Creates nothing that lasts. */
-export function probe(): Promise<ProbeResult> {
+export async function probe(): Promise<ProbeResult> {
   const found = findGl();
-  return Promise.resolve(
-    found
-      ? {
-          available: true,
-          detail: `${found.mode}, ${found.renderer}${isSoftware(found.renderer) ? ': WebGL in software, no GPU' : ''}`,
-        }
-      : { available: false, reason: NO_GL },
-  );
+  if (!found) return { available: false, reason: NO_GL };
+  const { mode, renderer } = found;
+  const kind = kindOf(renderer);
+  return {
+    available: true,
+    detail: `${mode}, ${renderer}${kind === 'software' ? ': WebGL in software, no GPU' : ''}`,
+    // WebGL 1 has the scalar kernels only.
+    ...(kind === 'gpu' && mode === 'webgl2' && { priority: GPU_PRIORITY }),
+  };
 }
 
 function unavailable(message: string): BackendError {

@@ -132,6 +132,27 @@ await describeInChromium('gpujs on a page', (browser) => {
       true,
     ]);
   });
+  test.each([
+    ['ANGLE (NVIDIA, NVIDIA GeForce RTX 3060 Direct3D11 vs_5_0 ps_5_0)', 20],
+    ['Apple GPU', 20],
+    ['ANGLE (Microsoft, Microsoft Basic Render Driver Direct3D11)', 5],
+    ['llvmpipe (LLVM 15.0.7, 256 bits)', 5],
+    ['WebKit WebGL', 5],
+  ])('where %s draws, its priority is %i', async (renderer, priority) => {
+    const listed = await page.evaluate(async (name) => {
+      const { backend, core } = globalThis.kit;
+      const prototype = WebGL2RenderingContext.prototype;
+      const { getParameter } = prototype;
+      const UNMASKED_RENDERER_WEBGL = 0x9246;
+      prototype.getParameter = function answer(parameter) {
+        return parameter === UNMASKED_RENDERER_WEBGL ? name : getParameter.call(this, parameter);
+      };
+      core.register(backend.gpujs);
+      return (await core.list())[0]!;
+    }, renderer);
+    expect(listed).toMatchObject({ name: 'gpujs', priority, available: true });
+    expect(listed.reason).toContain(`webgl2, ${renderer}`);
+  });
 });
 
 await Promise.all(
