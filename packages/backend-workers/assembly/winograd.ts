@@ -7,10 +7,12 @@ import { TAP_BYTES } from './generated/micro-kernels';
 import {
   filterTransform2,
   filterTransform4,
+  gradientTransform4,
   inputTransform2,
   inputTransform4,
   outputTransform2,
   outputTransform4,
+  tapTransform4,
 } from './generated/winograd-transforms';
 import { scratch } from './thread';
 import { multiply, prepare, RESERVED, tileRows, unlimited } from './tiles';
@@ -28,7 +30,7 @@ export function winogradInput(a: usize, chunk: i32): void {
   const end = min(tile + image.perChunk, image.endTile);
   const tileBytes = channelBytes(image);
   const to = <usize>image.v + <usize>(tile - image.firstTile) * tileBytes;
-  toPlanes(image, tile, end, to, <usize>(image.endTile - image.firstTile) * tileBytes, scratch());
+  toPlanes(image, tile, end, to, planeBytes(image.endTile - image.firstTile, tileBytes), scratch());
 }
 
 // @kernel
@@ -42,8 +44,8 @@ export function winogradProducts(a: usize, chunk: i32): void {
   prepare(base);
   product(
     image, base, plane, tiles,
-    <usize>image.v + <usize>plane * <usize>tiles * channelBytes(image),
-    <usize>image.products + <usize>plane * <usize>tiles * outputBytes(image),
+    <usize>image.v + <usize>plane * planeBytes(tiles, channelBytes(image)),
+    <usize>image.products + <usize>plane * planeBytes(tiles, outputBytes(image)),
     column, min(column + image.columnsPerChunk, <i32>(outputBytes(image) >> 2)),
   );
 }
@@ -56,7 +58,7 @@ export function winogradOutput(a: usize, chunk: i32): void {
   const end = min(tile + image.perChunk, image.endTile);
   const tileBytes = outputBytes(image);
   const from = <usize>image.products + <usize>(tile - image.firstTile) * tileBytes;
-  fromPlanes(image, tile, end, from, <usize>(image.endTile - image.firstTile) * tileBytes, scratch());
+  fromPlanes(image, tile, end, from, planeBytes(image.endTile - image.firstTile, tileBytes), scratch());
 }
 
 // @kernel
@@ -68,7 +70,7 @@ export function winogradFused(a: usize, chunk: i32): void {
   const tiles = end - tile;
   const base = scratch();
   const planes = (image.m + 2) * (image.m + 2);
-  const vBytes = <usize>tiles * channelBytes(image), productBytes = <usize>tiles * outputBytes(image);
+  const vBytes = planeBytes(tiles, channelBytes(image)), productBytes = planeBytes(tiles, outputBytes(image));
   const v = base + WORK, products = v + <usize>planes * vBytes;
   toPlanes(image, tile, end, v, vBytes, base);
   prepare(base);
@@ -93,6 +95,13 @@ function channelBytes(image: Image): usize {
 @inline
 function outputBytes(image: Image): usize {
   return <usize>((image.outputs + 7) & ~7) << 2;
+}
+
+/** From plane to plane a cache line is left free: else all of them could meet in one place of a cache. */
+// @ts-ignore: decorator
+@inline
+function planeBytes(tiles: i32, tileBytes: usize): usize {
+  return <usize>tiles * tileBytes + 64;
 }
 
 function toPlanes(image: Image, tile: i32, end: i32, to: usize, planeBytes: usize, work: usize): void {
@@ -173,6 +182,37 @@ export function winogradFilter(a: usize, chunk: i32): void {
         source += blockBytes;
         to += <usize>panels * panelBytes;
       }
+    }
+  }
+}
+
+// @kernel
+// Transforms tiles of an output's gradient, the image of which is given. Arguments: an Image.
+export function winogradGradient(a: usize, chunk: i32): void {
+  const image = changetype<Image>(a);
+  const tile = image.firstTile + chunk * image.perChunk;
+  const end = min(tile + image.perChunk, image.endTile);
+  const tileBytes = channelBytes(image);
+  const to = <usize>image.v + <usize>(tile - image.firstTile) * tileBytes;
+  gradientTransform4(image, tile, end, to, tileBytes, planeBytes(image.endTile - image.firstTile, tileBytes), scratch());
+}
+
+// @kernel
+// Sums of products over tiles, [36][O/8][C][8], to the gradient of a filter [O][C][3][3]. A unit is a channel of 8 outputs.
+// Arguments: sums, filter, channels, outputs, units a chunk.
+export function winogradFilterGradient(a: usize, chunk: i32): void {
+  const c = load<i32>(a, 8), outputs = load<i32>(a, 12), perChunk = load<i32>(a, 16);
+  const units = ((outputs + 7) >> 3) * c;
+  const planeBytes = (<usize>units) << 5, outputBytes: usize = <usize>c * 36;
+  const end = min((chunk + 1) * perChunk, units);
+  for (let unit = chunk * perChunk; unit < end; unit++) {
+    const block = unit / c, output = block << 3;
+    let from: usize = <usize>load<u32>(a) + (<usize>unit << 5);
+    let to: usize = <usize>load<u32>(a, 4) + <usize>output * outputBytes + <usize>(unit - block * c) * 36;
+    for (let lanes = min(outputs - output, 8); lanes > 0; lanes -= 4) {
+      tapTransform4(from, planeBytes, to, outputBytes, min(lanes, 4), scratch());
+      from += 16;
+      to += outputBytes << 2;
     }
   }
 }

@@ -67,7 +67,8 @@ ${tiles.join('')}
 // bytes of a group in x and gradient, height, bytes of a row and of an image, output height, bytes of an output row and of an
 // output pixel, taps y and x, top, stride, dilation and distance of input elements along y, bytes from element to element and
 // from output to output of a run, units, pieces a row, outputs a piece, units a block, blocks, blocks a part, tiles (taps *
-// O/8), tiles a chunk, chunks a part, groups, bytes of an input pixel, then for each tap x: first output, first element, count.
+// O/8), tiles a chunk, chunks a part, groups, bytes of an input pixel, whether to add to what the sums are, then for each tap x: first
+// output, first element, count.
 export function filterGradient(a: usize, chunk: i32): void {
   const c = load<i32>(a, 12), outputs = load<i32>(a, 16);
   const h = load<i32>(a, 28);
@@ -82,6 +83,7 @@ export function filterGradient(a: usize, chunk: i32): void {
   const tiles = load<i32>(a, 108), perChunk = load<i32>(a, 112), chunksPerPart = load<i32>(a, 116);
   const groups = load<i32>(a, 120);
   const pixelBytes: usize = load<u32>(a, 124);
+  const goesOn = load<i32>(a, 128) != 0;
 
   const tileChunk = chunk % chunksPerPart, rest = chunk / chunksPerPart;
   const group = rest % groups, part = rest / groups;
@@ -95,13 +97,13 @@ export function filterGradient(a: usize, chunk: i32): void {
   const runs = scratch();
 
   for (let block = firstBlock; block < endBlock; block++) {
-    const add = block > firstBlock;
+    const add = goesOn || block > firstBlock;
     const firstUnit = block * perBlock, endUnit = min(firstUnit + perBlock, units);
     let tap = -1, end = runs;
     for (let tile = firstTile; tile < endTile; tile++) {
       if (tile / outBlocks != tap) {
         tap = tile / outBlocks;
-        const ky = tap / tapsX, entry = a + 128 + <usize>((tap % tapsX) * 12);
+        const ky = tap / tapsX, entry = a + 132 + <usize>((tap % tapsX) * 12);
         const firstOut = load<i32>(entry), firstElement = load<i32>(entry, 4), count = load<i32>(entry, 8);
         end = runs;
         for (let unit = firstUnit; unit < endUnit; unit++) {

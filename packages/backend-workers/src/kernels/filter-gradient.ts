@@ -1,29 +1,22 @@
-// Gradient of a convolution with respect to its filter and to its bias. Pixels are summed in blocks, blocks in parts and parts
-// in order; how many there are of each depends on the geometry alone, so results are the same for any number of threads.
+// Gradient of a convolution with respect to its filter and to its bias: products of pixels summed in parts, and parts added in
+// order.
 
 import type { Encoder } from '../encoder.ts';
-import type { ConvGeometry } from './conv.ts';
-import {
-  axesOf,
-  isDepthwise,
-  outputSteps,
-  outputsOfTap,
-  tapCount,
-  type MeetingAxis,
-} from './conv-axes.ts';
+import { chooseConv, type ConvGeometry } from './conv.ts';
+import { axesOf, isDepthwise, tapCount, type MeetingAxis } from './conv-axes.ts';
 import { planDepthwiseFilterGradient } from './depthwise.ts';
-import { cutWork, LEAST_WORK } from './cut.ts';
+import { cutWork } from './cut.ts';
+import { MOST_PARTS, productSums, type Walk } from './filter-products.ts';
 import { planPadImages } from './pad-images.ts';
+import { planeBytes, planWinogradTiles } from './winograd.ts';
 
-/** Pixels of a block, about: its share of both inputs stays in the second-level cache while all tiles pass over it. */
-const BLOCK_PIXELS = 256;
-/** A run of pixels is no longer than this: sums of blocks are more accurate than one long sum. */
-const LONGEST_RUN = 512;
-/** Partial filters at most, and the bytes of all of them. */
-const MOST_PARTS = 32;
-const PARTS_BYTES = 2 ** 20;
 /** With so few channels, neighbouring taps of a row count as channels of one tap. */
 const FEW_CHANNELS = 4;
+/** Tiles that are worth the transform of the result. */
+const LEAST_TILES = 16;
+/** Transformed tiles that are multiplied together: bytes that two threads' second-level caches hold, or so many tiles. */
+const TILES_BYTES = 2 << 20;
+const TILES = 128;
 
 export interface FilterGradientPlan {
   /** [N, H, W, C] */
@@ -35,120 +28,101 @@ export interface FilterGradientPlan {
   readonly geometry: ConvGeometry;
 }
 
-/** What the kernel sees: rows of x, in which a tap meets runs of pixels. */
-interface Walk {
-  readonly x: number;
-  /** Channels of a group, of one tap. */
-  readonly c: number;
-  /** Bytes of a pixel, row and image of x. */
-  readonly pixelBytes: number;
-  readonly rowBytes: number;
-  readonly imageBytes: number;
-  readonly n: number;
-  readonly y: MeetingAxis;
-  readonly row: MeetingAxis;
-}
-
 export function planConvFilterGradient(e: Encoder, plan: FilterGradientPlan): void {
-  const { gradient, out, geometry } = plan;
-  const { channels, outputs: allOutputs, groups } = geometry;
+  const { out, geometry } = plan;
+  const { channels, outputs, groups } = geometry;
   if (isDepthwise(geometry)) {
     planDepthwiseFilterGradient(e, plan);
     return;
   }
-  const [inputs, outputs] = [channels / groups, allOutputs / groups];
   const taps = tapCount(geometry);
-  if (inputs * outputs * taps === 0) return;
-
+  if (channels * outputs * taps === 0) return;
+  if (suitsWinograd(e, geometry)) {
+    planWinograd(e, plan);
+    return;
+  }
   const walk = merged(e, plan) ?? flattened(plan) ?? ordinary(plan);
-  const { y, row } = walk;
-  const pieces = Math.max(1, Math.ceil(row.output / LONGEST_RUN));
-  const pieceLength = Math.ceil(row.output / pieces);
-  const units = walk.n * y.output * pieces;
-  const perBlock = Math.max(1, Math.floor(BLOCK_PIXELS / Math.max(1, pieceLength)));
-  const blocks = Math.max(1, Math.ceil(units / perBlock));
-  const outBlocks = Math.ceil(outputs / 8);
-  const partBytes = groups * outBlocks * taps * inputs * 32;
-  const work = (walk.n * y.output * row.output * partBytes) / 4;
-  const parts = Math.min(
-    blocks,
-    MOST_PARTS,
-    Math.max(1, Math.floor(PARTS_BYTES / partBytes)),
-    Math.max(1, Math.floor(work / LEAST_WORK)),
-  );
-  const blocksPerPart = Math.ceil(blocks / parts);
-  const count = Math.ceil(blocks / blocksPerPart);
-  const sums = e.workspace(count * partBytes);
-
-  const tiles = y.kernel * row.kernel * outBlocks;
-  const { chunks: wanted } = cutWork(e, count * groups * tiles, work / (count * groups * tiles));
-  const tilesPerChunk = Math.ceil(tiles / Math.max(1, Math.ceil(wanted / (count * groups))));
-  const chunksPerPart = Math.ceil(tiles / tilesPerChunk);
-  const steps = outputSteps(row);
-  const table = Array.from({ length: row.kernel }, (_, k) => {
-    const { first, element, count: length } = outputsOfTap(row, k);
-    return [first, element, length];
-  });
-  const outPixelBytes = allOutputs * 4;
-  e.emit('filterGradient', count * groups * chunksPerPart, [
-    walk.x,
-    gradient,
-    sums,
-    walk.c,
-    outputs,
-    inputs * 4,
-    outputs * 4,
-    y.input,
-    walk.rowBytes,
-    walk.imageBytes,
-    y.output,
-    row.output * outPixelBytes,
-    outPixelBytes,
-    y.kernel,
-    row.kernel,
-    y.low,
-    y.stride,
-    y.rhsDilation,
-    y.lhsDilation,
-    steps.element * walk.pixelBytes,
-    steps.output * outPixelBytes,
-    units,
-    pieces,
-    pieceLength,
-    perBlock,
-    blocks,
-    blocksPerPart,
-    tiles,
-    tilesPerChunk,
-    chunksPerPart,
-    groups,
-    walk.pixelBytes,
-    ...table.flat(),
-  ]);
-  const cutting = cutWork(e, groups * outBlocks * inputs, taps * (count + 2) * 16);
+  const products = productSums(e, walk);
+  const { parts } = products;
+  const sums = e.workspace(parts * products.partBytes);
+  products.emit(sums);
+  const units = Math.ceil(outputs / groups / 8) * channels;
+  const cutting = cutWork(e, units, taps * (parts + 2) * 16);
   e.emit('finishFilterGradient', cutting.chunks, [
     sums,
     out,
-    inputs,
-    outputs,
+    channels / groups,
+    outputs / groups,
     groups,
     taps,
-    count,
+    parts,
     cutting.perChunk,
   ]);
 }
 
-function ordinary({ x, geometry }: FilterGradientPlan): Walk {
+function tileCount({ batch, outputSize: [height, width] }: ConvGeometry): number {
+  return batch * Math.ceil(height / 4) * Math.ceil(width / 4);
+}
+
+function suitsWinograd(e: Encoder, geometry: ConvGeometry): boolean {
+  return chooseConv(geometry, e.precision) === 'winograd4' && tileCount(geometry) >= LEAST_TILES;
+}
+
+/**
+ * Of 3x3 taps and stride 1, by minimal filtering over tiles of 4x4 outputs: 36 products for each pair of channels where the
+ * definition takes 144. For each of 36 planes a matrix product over tiles, as if planes were groups.
+ */
+function planWinograd(e: Encoder, { x, gradient, out, geometry }: FilterGradientPlan): void {
+  const { channels, outputs } = geometry;
+  const count = tileCount(geometry);
+  const [bytes, outputBytes] = [Math.ceil(channels / 4) * 16, Math.ceil(outputs / 4) * 16];
+  const most = Math.max(TILES, Math.floor(TILES_BYTES / 36 / (bytes + outputBytes)));
+  const perBlock = Math.ceil(count / Math.ceil(count / most));
+  const v = e.workspace(36 * planeBytes(perBlock, bytes));
+  const g = e.workspace(36 * planeBytes(perBlock, outputBytes));
+  const units = Math.ceil(outputs / 8) * channels;
+  const sums = e.workspace(36 * units * 32);
+  const axis = { kernel: 1, stride: 1, lhsDilation: 1, rhsDilation: 1, low: 0 };
+  for (let first = 0; first < count; first += perBlock) {
+    const end = Math.min(first + perBlock, count);
+    const tiles = end - first;
+    planWinogradTiles(e, { geometry, x, gradient, first, end, v, g });
+    const groupBytes = planeBytes(tiles, bytes);
+    const planes = {
+      x: { at: v, groupBytes, pixelBytes: bytes, rowBytes: 0, imageBytes: 0 },
+      gradient: { at: g, groupBytes: planeBytes(tiles, outputBytes), pixelBytes: outputBytes },
+      groups: 36,
+      channels,
+      outputs,
+      n: 1,
+      y: { ...axis, input: 1, output: 1 },
+      row: { ...axis, input: tiles, output: tiles },
+    };
+    productSums(e, planes, 1).emit(sums, first > 0);
+  }
+  const { chunks, perChunk } = cutWork(e, units, 36 * 4 * 16);
+  e.emit('winogradFilterGradient', chunks, [sums, out, channels, outputs, perChunk]);
+}
+
+function ordinary({ x, gradient, geometry }: FilterGradientPlan): Walk {
   const { y, x: row } = axesOf(geometry);
+  const { batch: n, groups } = geometry;
+  const [channels, outputs] = [geometry.channels / groups, geometry.outputs / groups];
   const pixelBytes = geometry.channels * 4;
   const rowBytes = geometry.size[1] * pixelBytes;
   return {
-    x,
-    c: geometry.channels / geometry.groups,
-    pixelBytes,
-    rowBytes,
-    imageBytes: geometry.size[0] * rowBytes,
-    n: geometry.batch,
+    x: {
+      at: x,
+      groupBytes: channels * 4,
+      pixelBytes,
+      rowBytes,
+      imageBytes: geometry.size[0] * rowBytes,
+    },
+    gradient: { at: gradient, groupBytes: outputs * 4, pixelBytes: geometry.outputs * 4 },
+    groups,
+    channels,
+    outputs,
+    n,
     y,
     row,
   };
@@ -176,12 +150,13 @@ function flattened(plan: FilterGradientPlan): Walk | null {
 /** Few channels: the taps of a row are neighbours in memory once the padding of rows is written out. */
 function merged(e: Encoder, plan: FilterGradientPlan): Walk | null {
   const walk = ordinary(plan);
-  const { c, n, y, row, pixelBytes } = walk;
-  if (plan.geometry.groups > 1 || c > FEW_CHANNELS || row.kernel === 1) return null;
+  const { channels: c, n, y, row } = walk;
+  if (walk.groups > 1 || c > FEW_CHANNELS || row.kernel === 1) return null;
   if (row.rhsDilation !== 1 || row.lhsDilation !== 1 || row.output === 0) return null;
   const width = (row.output - 1) * row.stride + row.kernel;
+  const { pixelBytes } = walk.x;
   const rowBytes = width * pixelBytes;
-  const x = planPadImages(e, {
+  const at = planPadImages(e, {
     x: plan.x,
     batch: n,
     height: y.input,
@@ -192,13 +167,9 @@ function merged(e: Encoder, plan: FilterGradientPlan): Walk | null {
     before: row.low * c,
   });
   return {
-    x,
-    c: c * row.kernel,
-    pixelBytes,
-    rowBytes,
-    imageBytes: y.input * rowBytes,
-    n,
-    y,
+    ...walk,
+    x: { ...walk.x, at, rowBytes, imageBytes: y.input * rowBytes },
+    channels: c * row.kernel,
     row: { ...row, input: width, kernel: 1, low: 0 },
   };
 }

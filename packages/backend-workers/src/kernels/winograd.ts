@@ -2,7 +2,7 @@
 // a tile with 36 products for each pair of channels where the definition takes 144, F2 makes 2x2 with 16 for 36.
 
 import { f32, type Encoder } from '../encoder.ts';
-import { chunkCount, split } from './chunks.ts';
+import { chunkCount, split, type Split } from './chunks.ts';
 import type { ConvGeometry } from './conv-geometry.ts';
 import { NO_CLAMP, tileRows } from './gemm.ts';
 
@@ -95,16 +95,25 @@ function tilesPerChunk(count: number, most: number, wanted: number, threads: num
   return best;
 }
 
+/** What a command on tiles reads and writes. */
+type TileAddresses = Pick<WinogradConv, 'm' | 'geometry' | 'x' | 'bias' | 'residual' | 'clamp'> &
+  Partial<Pick<WinogradConv, 'filter' | 'y'>>;
+
 function emitTiles(
   e: Encoder,
-  conv: WinogradConv,
+  conv: TileAddresses,
   tiles: {
     readonly rows: number;
     readonly columns: number;
     readonly first: number;
     readonly end: number;
   },
-  kernel: 'winogradInput' | 'winogradProducts' | 'winogradOutput' | 'winogradFused',
+  kernel:
+    | 'winogradInput'
+    | 'winogradProducts'
+    | 'winogradOutput'
+    | 'winogradFused'
+    | 'winogradGradient',
   chunks: number,
   parts: {
     readonly perChunk: number;
@@ -117,10 +126,10 @@ function emitTiles(
   const { size, channels, outputs, outputSize, padding } = geometry;
   e.emit(kernel, chunks, [
     conv.x,
-    conv.filter,
+    conv.filter ?? 0,
     conv.bias ?? 0,
     conv.residual ?? 0,
-    conv.y,
+    conv.y ?? 0,
     e.zeros(channels * 4 + 16),
     size[0],
     size[1],
@@ -147,6 +156,16 @@ function emitTiles(
   ]);
 }
 
+/** Bytes from plane to plane, as assembly/winograd.ts has them. */
+export function planeBytes(tiles: number, tileBytes: number): number {
+  return tiles * tileBytes + 64;
+}
+
+/** A transform takes about as long as 32 multiply-adds an element. */
+function splitTransform(e: Encoder, tiles: number, elements: number): Split {
+  return split(tiles, chunkCount(e.threads, tiles * elements * 32), 1, e.threads);
+}
+
 /** y = clamp(conv(x, filter) + bias + residual). */
 export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
   const { m, geometry } = conv;
@@ -161,7 +180,7 @@ export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
   const tileBytes = planes * (vBytes + productBytes);
   const all = { rows, columns, first: 0, end: count };
 
-  const fit = Math.floor((SCRATCH_BYTES - WORK) / tileBytes);
+  const fit = Math.floor((SCRATCH_BYTES - WORK - planes * planeBytes(0, 0) * 2) / tileBytes);
   const wanted = chunkCount(e.threads, count * planes * channels * outputs);
   const isSmall = winogradFilterBytes(m, channels, outputs) <= FUSED_FILTER_BYTES;
   if (fit >= 6 && (conv.way ? conv.way === 'fused' : isSmall)) {
@@ -175,26 +194,15 @@ export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
   const atOnce = Math.max(TILE_ROWS, Math.floor(BLOCK_BYTES / tileBytes / TILE_ROWS) * TILE_ROWS);
   const blocks = Math.ceil(count / atOnce);
   const perBlock = Math.ceil(count / blocks);
-  const v = e.workspace(perBlock * planes * vBytes);
-  const products = e.workspace(perBlock * planes * productBytes);
+  const v = e.workspace(planes * planeBytes(perBlock, vBytes));
+  const products = e.workspace(planes * planeBytes(perBlock, productBytes));
   for (let first = 0; first < count; first += perBlock) {
     const end = Math.min(count, first + perBlock);
     const tiles = { ...all, first, end };
     const multiplyAdds = (end - first) * planes * channels * outputs;
     const chunks = chunkCount(e.threads, multiplyAdds);
-    // A transform takes about as long as 32 multiply-adds an element.
-    const inputs = split(
-      end - first,
-      chunkCount(e.threads, (end - first) * planes * channels * 32),
-      1,
-      e.threads,
-    );
-    const back = split(
-      end - first,
-      chunkCount(e.threads, (end - first) * planes * outputs * 32),
-      1,
-      e.threads,
-    );
+    const inputs = splitTransform(e, end - first, planes * channels);
+    const back = splitTransform(e, end - first, planes * outputs);
     const inPlane = split(columnsOfProducts, Math.ceil(chunks / planes), 8, e.threads);
     const parts = { v, products, columns: inPlane };
     emitTiles(e, conv, tiles, 'winogradInput', inputs.chunks, {
@@ -207,4 +215,40 @@ export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
     });
     emitTiles(e, conv, tiles, 'winogradOutput', back.chunks, { ...parts, perChunk: back.perChunk });
   }
+}
+
+/** Tiles `first` to `end` of a filter's gradient, for which the images are read and transformed to 36 planes. */
+export interface TransformedTiles {
+  /** Of the convolution. */
+  readonly geometry: ConvGeometry;
+  /** Addresses: x [N, H, W, C]; the output's gradient [N, H', W', O]. */
+  readonly x: number;
+  readonly gradient: number;
+  readonly first: number;
+  readonly end: number;
+  /** Where the planes [36][tiles][C] and [36][tiles][O] go, channels filled up to whole vectors. */
+  readonly v: number;
+  readonly g: number;
+}
+
+/** By the transforms of F4: an image's tiles of 6x6, and a gradient's of 4x4. */
+export function planWinogradTiles(e: Encoder, plan: TransformedTiles): void {
+  const { geometry, first, end } = plan;
+  const { outputSize: size, channels, outputs } = geometry;
+  const tiles = { rows: Math.ceil(size[0] / 4), columns: Math.ceil(size[1] / 4), first, end };
+  const gradient = { ...geometry, size, channels: outputs, padding: [0, 0, 0, 0] as const };
+  const parts = { products: 0, columns: { perChunk: 0, chunks: 0 } };
+  const inputs = splitTransform(e, end - first, 36 * channels);
+  emitTiles(e, { m: 4, geometry, x: plan.x }, tiles, 'winogradInput', inputs.chunks, {
+    ...parts,
+    v: plan.v,
+    perChunk: inputs.perChunk,
+  });
+  const back = splitTransform(e, end - first, 36 * outputs);
+  const image = { m: 4, geometry: gradient, x: plan.gradient } as const;
+  emitTiles(e, image, tiles, 'winogradGradient', back.chunks, {
+    ...parts,
+    v: plan.g,
+    perChunk: back.perChunk,
+  });
 }

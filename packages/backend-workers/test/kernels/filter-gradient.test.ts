@@ -114,6 +114,51 @@ describe.each<Build>(['fma', 'base'])('gradient of a filter, %s build', (build) 
     ).toBeLessThan(1e-5);
   });
 
+  it('agrees with float64 loops by minimal filtering, and takes it where 3x3 taps allow unless strict', () => {
+    const integer = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
+    const geometry = fc
+      .record({
+        batch: integer(4, 6),
+        size: fc.tuple(integer(8, 14), integer(8, 14)),
+        channels: integer(16, 25),
+        outputs: integer(16, 25),
+        padding: fc.tuple(integer(-1, 2), integer(-1, 2), integer(-1, 2), integer(-1, 2)),
+      })
+      .map((some) =>
+        withOutput({
+          ...plainGeometry({ batch: 1, channels: 1, size: 3, outputs: 1, kernel: 3 }),
+          ...some,
+        }),
+      )
+      .filter(({ outputSize }) => outputSize.every((length) => length >= 7));
+    fc.assert(
+      fc.property(geometry, fc.boolean(), fc.integer(), (some, strict, seed) => {
+        const harness = new KernelHarness({ build, precision: strict ? 'strict' : 'fast' });
+        const [x, g] = [noise(sizes(some).x, seed), noise(sizes(some).y, seed + 1)];
+        const error = errorOf(filterGradient(harness, some, x, g), naiveFilterGradient(some, x, g));
+        expect(error).toBeLessThan(strict ? 1e-6 : 5e-6);
+        const isMinimal = harness.emitted.some(({ kernel }) => kernel === 'winogradGradient');
+        expect(isMinimal).toBe(!strict);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('adds up blocks of tiles of a large batch', () => {
+    const geometry = plainGeometry({
+      batch: 5,
+      channels: 32,
+      size: 44,
+      outputs: 24,
+      kernel: 3,
+      padding: 1,
+    });
+    const [x, g] = [positive(sizes(geometry).x, 1), positive(sizes(geometry).y, 2)];
+    expect(
+      errorOf(filterGradient(shared(), geometry, x, g), naiveFilterGradient(geometry, x, g)),
+    ).toBeLessThan(2e-6);
+  });
+
   it('leaves each group to itself, whatever stands in the others', () => {
     const geometry = plainGeometry({
       batch: 1,
