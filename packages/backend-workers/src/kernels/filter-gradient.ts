@@ -12,8 +12,8 @@ import { planeBytes, planWinogradTiles } from './winograd.ts';
 
 /** With so few channels, neighbouring taps of a row count as channels of one tap. */
 const FEW_CHANNELS = 4;
-/** Tiles that are worth the transform of the result. */
-const LEAST_TILES = 16;
+/** Tiles from which minimal filtering gains enough to be worth its rounding: fewer belong to small images or to batches of few. */
+const LEAST_TILES = 160;
 /** Transformed tiles that are multiplied together: bytes that two threads' second-level caches hold, or so many tiles. */
 const TILES_BYTES = 2 << 20;
 const TILES = 128;
