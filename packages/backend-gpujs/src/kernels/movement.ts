@@ -1,11 +1,14 @@
 // Ops that move elements: strided views, padding, joining, picking by index. Adding at indices is turned round: each element
 // looks for the updates that name it, since a GPU without atomics cannot scatter.
 
-import { broadcastStrides, sizeOf, stridesOf, type Shape } from '@convoke/backend-api';
+import { broadcastStrides, sameShape, sizeOf, stridesOf, type Shape } from '@convoke/backend-api';
 
 import type { Buffer } from '../device.ts';
+import { blocksOf, coordinates } from '../images.ts';
 import { roundAxis, split, sumOf, walk } from '../indexing.ts';
-import { literal, type Kit, type OpKernels } from '../kernel.ts';
+import { literal, type Kit, type OpKernels, type Value } from '../kernel.ts';
+import { Storage } from '../storage.ts';
+import { hasImages } from './channel-sums.ts';
 
 /** A tensor of `shape` whose elements lie in x at these strides. */
 function view(kit: Kit, x: Buffer, shape: Shape, strides: readonly number[], offset = 0): Buffer {
@@ -18,44 +21,92 @@ function view(kit: Kit, x: Buffer, shape: Shape, strides: readonly number[], off
 /** So many tensors are joined by one kernel; more by several. Contexts offer at least 16 textures. */
 const MOST_JOINED = 8;
 
-function join(kit: Kit, parts: readonly Buffer[], shapes: readonly Shape[], axis: number): Buffer {
-  const shape = shapes[0]!.map((length, other) =>
-    other === axis ? shapes.reduce((sum, own) => sum + own[axis]!, 0) : length,
+const joinedShape = (shapes: readonly Shape[], axis: number): Shape =>
+  shapes[0]!.with(
+    axis,
+    shapes.reduce((sum, own) => sum + own[axis]!, 0),
   );
+
+/** Joins buffers of elements, or of texels, that make up these shapes. */
+function join(
+  kit: Kit,
+  of: 'elements' | 'texels',
+  parts: readonly Buffer[],
+  shapes: readonly Shape[],
+  axis: number,
+): Buffer {
   if (parts.length > MOST_JOINED) {
     const joined: Buffer[] = [];
     const joinedShapes: Shape[] = [];
     for (let at = 0; at < parts.length; at += MOST_JOINED) {
       const group = shapes.slice(at, at + MOST_JOINED);
-      joined.push(kit.passing(join(kit, parts.slice(at, at + MOST_JOINED), group, axis)));
-      joinedShapes.push(
-        shape.map((length, other) =>
-          other === axis ? group.reduce((sum, own) => sum + own[axis]!, 0) : length,
-        ),
-      );
+      joined.push(kit.passing(join(kit, of, parts.slice(at, at + MOST_JOINED), group, axis)));
+      joinedShapes.push(joinedShape(group, axis));
     }
-    return join(kit, joined, joinedShapes, axis);
+    return join(kit, of, joined, joinedShapes, axis);
   }
-  const lengths = shapes.map((own) => own[axis]!);
+  const shape = joinedShape(shapes, axis);
+  const [outer, length, inner] = roundAxis(shape, axis);
+  const runs = shapes.map((own) => own[axis]! * inner);
+  const step = `join ${of} ${runs.join()}`;
   const names = parts.map((_, i) => `x${i}`);
-  return kit.compute(`join ${lengths.join()}`, shape, parts, names, () => {
-    const [outer, length, inner] = roundAxis(shape, axis);
-    const { code, names: at } = split('i', [outer, length, inner], 'c');
-    let picks = '';
+  /** A statement for each input: `take` with its name, its place there and the end of its run in a row of all. */
+  const picks = (
+    row: string,
+    at: string,
+    take: (name: string, place: string, end: number) => string,
+  ): string => {
     let start = 0;
-    for (const [i, own] of lengths.entries()) {
-      const index = sumOf(-start * inner, [
-        [at[0]!, own * inner],
-        [at[1]!, inner],
-        [at[2]!, 1],
-      ]);
-      if (own > 0) {
-        picks += `if (${at[1]} >= ${start} && ${at[1]} < ${start + own}) { y = x${i}[${index}]; }\n`;
-      }
-      start += own;
-    }
-    return `const i = this.thread.x;\n${code}let y = 0.0;\n${picks}return y;`;
+    return runs
+      .map((run, i) => {
+        const place = sumOf(-start, [
+          [row, run],
+          [at, 1],
+        ]);
+        start += run;
+        return run === 0 ? '' : take(names[i]!, place, start);
+      })
+      .join('');
+  };
+  if (of === 'texels') {
+    return kit.launch(step, kit.texels(sizeOf(shape)), parts, () => ({
+      arguments: names,
+      glsl: `vec4 compute() {
+${coordinates({ row: outer, at: length * inner })}${picks(
+        'row',
+        'at',
+        (name, place, end) => `if (at < ${end}) return ${name}_at(${place});\n`,
+      )}return vec4(0.0);
+}`,
+    }));
+  }
+  return kit.compute(step, shape, parts, names, () => {
+    const { code, names: at } = split('i', [outer, length * inner], 'c');
+    const reads = picks(
+      at[0]!,
+      at[1]!,
+      (name, place, end) => `if (${at[1]} < ${end}) { return ${name}[${place}]; }\n`,
+    );
+    return `const i = this.thread.x;\n${code}${reads}return 0.0;`;
   });
+}
+
+/** Null where texels would be split, or nobody holds any. */
+function joinImages(
+  kit: Kit,
+  inputs: readonly Value[],
+  axis: number,
+  output: Shape,
+): Storage | null {
+  const held = inputs.some(
+    ({ spec: { shape }, storage: { flat, image } }) =>
+      !flat && image && sameShape(image.shape, shape),
+  );
+  const whole = axis !== 1 || inputs.slice(0, -1).every(({ spec }) => spec.shape[1]! % 4 === 0);
+  if (!held || !whole || !hasImages(kit, inputs)) return null;
+  const images = inputs.map((input) => kit.image(input));
+  const shapes = inputs.map(({ spec: { shape } }) => shape.with(1, blocksOf(shape[1]!)));
+  return Storage.ofImage(join(kit, 'texels', images, shapes, axis), output);
 }
 
 export const movementKernels: OpKernels = {
@@ -126,13 +177,15 @@ export const movementKernels: OpKernels = {
       return `const i = this.thread.x;\n${code}let y = ${literal(value)};\n${inner}\nreturn y;`;
     }),
   ],
-  concat: (kit, inputs, { axis }) => [
-    join(
-      kit,
-      inputs.map((input) => kit.flat(input)),
-      inputs.map(({ spec }) => spec.shape),
-      axis,
-    ),
+  concat: (kit, inputs, { axis }, [output]) => [
+    joinImages(kit, inputs, axis, output!.shape) ??
+      join(
+        kit,
+        'elements',
+        inputs.map((input) => kit.flat(input)),
+        inputs.map(({ spec }) => spec.shape),
+        axis,
+      ),
   ],
   // An index out of range gives 0.
   gather: (kit, [x, indices], { axis }, [output]) => [
