@@ -14,6 +14,7 @@ import { inflateRawSync } from 'node:zlib';
 
 import asc from 'assemblyscript/asc';
 
+import { buildOf } from '../src/builds.ts';
 import { cases } from './peak-cases.mjs';
 
 const { values } = parseArgs({
@@ -69,23 +70,21 @@ async function peakModule() {
 async function kernels() {
   if (values.kernels) {
     return {
-      bytes: readFileSync(join(values.kernels, `${values.build}.wasm`)),
+      module: readFileSync(join(values.kernels, 'kernels.wasm')),
       numbers: JSON.parse(readFileSync(join(values.kernels, 'numbers.json'), 'utf8')),
     };
   }
-  const { kernelNumbers, modules } = await import('../src/generated/kernels.ts');
-  return {
-    bytes: inflateRawSync(Buffer.from(modules[values.build], 'base64')),
-    numbers: kernelNumbers,
-  };
+  const { kernelNumbers, packedModule } = await import('../src/generated/kernels.ts');
+  return { module: inflateRawSync(Buffer.from(packedModule, 'base64')), numbers: kernelNumbers };
 }
 
 const SCRATCH = 65536;
 const COMMAND = SCRATCH + 262144;
 const FIRST = COMMAND + 65536;
 const memory = new WebAssembly.Memory({ initial: 16384, maximum: 65536, shared: true });
-const { bytes, numbers } = await kernels();
-const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+const { module, numbers } = await kernels();
+const kernelModule = new WebAssembly.Module(buildOf(module, values.build));
+const { exports } = new WebAssembly.Instance(kernelModule, {
   env: { memory, notice() {} },
 });
 exports.start(SCRATCH);

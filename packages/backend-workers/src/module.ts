@@ -1,10 +1,8 @@
 // The compiled kernels: of the two builds the one that this place runs, with its memory shared or private.
 
-import { packedModules } from './generated/kernels.ts';
+import { buildOf } from './builds.ts';
+import { packedModule } from './generated/kernels.ts';
 import { hasRelaxedSimd } from './probe.ts';
-
-/** `fma` needs relaxed SIMD; `base` runs wherever there is SIMD. */
-export type Build = 'fma' | 'base';
 
 const compiled = new Map<boolean, Promise<WebAssembly.Module>>();
 
@@ -12,8 +10,8 @@ const compiled = new Map<boolean, Promise<WebAssembly.Module>>();
 export function loadModule(shared: boolean): Promise<WebAssembly.Module> {
   let module = compiled.get(shared);
   if (!module) {
-    module = inflate(packedModules).then((packed) => {
-      const bytes = unpack(packed, hasRelaxedSimd() ? 'fma' : 'base');
+    module = inflate(packedModule).then((kernels) => {
+      const bytes = buildOf(kernels, hasRelaxedSimd() ? 'fma' : 'base');
       return WebAssembly.compile(shared ? bytes : withPrivateMemory(bytes));
     });
     compiled.set(shared, module);
@@ -25,23 +23,6 @@ async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   return new Uint8Array(await new Response(inflated).arrayBuffer());
-}
-
-/** One build from what codegen/pack.mjs laid side by side. */
-export function unpack(packed: Uint8Array<ArrayBuffer>, build: Build): Uint8Array<ArrayBuffer> {
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  const module = new Uint8Array(packed.length);
-  let length = 0;
-  for (let at = 0; at < packed.length;) {
-    const fma = view.getUint32(at, true);
-    const base = view.getUint32(at + 4, true);
-    const from = at + 8 + (build === 'fma' ? 0 : fma);
-    const piece = packed.subarray(from, from + (build === 'fma' ? fma : base));
-    module.set(piece, length);
-    length += piece.length;
-    at += 8 + fma + base;
-  }
-  return module.slice(0, length);
 }
 
 const IMPORT_SECTION = 2;

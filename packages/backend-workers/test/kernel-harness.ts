@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 
+import { buildOf, type Build } from '../src/builds.ts';
 import type { Encoder, Precision } from '../src/encoder.ts';
-import { kernelNumbers, packedModules, type KernelName } from '../src/generated/kernels.ts';
-import { unpack, type Build } from '../src/module.ts';
+import { kernelNumbers, packedModule, type KernelName } from '../src/generated/kernels.ts';
 
-export type { Build } from '../src/module.ts';
+export type { Build } from '../src/builds.ts';
 
 export interface Failure {
   readonly code: number;
@@ -35,8 +35,10 @@ function numbers(): Readonly<Record<string, number>> {
 }
 
 function binary(build: Build): Uint8Array<ArrayBuffer> {
-  if (folder) return new Uint8Array(readFileSync(join(folder, `${build}.wasm`)));
-  return unpack(new Uint8Array(inflateRawSync(Buffer.from(packedModules, 'base64'))), build);
+  const module = folder
+    ? readFileSync(join(folder, 'kernels.wasm'))
+    : inflateRawSync(Buffer.from(packedModule, 'base64'));
+  return buildOf(module, build);
 }
 
 /** One build with its memory. As an Encoder it runs each command on emit, chunks in ascending order unless told otherwise. */
