@@ -6,6 +6,7 @@
 // other: the same roundings in every tile, whatever its height, so chunk bounds never change a result.
 
 import { tileOf } from './generated/micro-kernels';
+import { fused } from './simd';
 
 /** Bytes at the start of scratch memory that `prepare` fills and `multiply` uses; tables stand behind them. */
 export const RESERVED: usize = 320;
@@ -16,7 +17,7 @@ const EDGE: usize = 96;
 
 /** Rows of a full tile: 6 fill the registers where multiply-adds are fused; `asked` 4 or 6 says otherwise. */
 export function tileRows(asked: i32): i32 {
-  return asked != 0 ? asked : ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
+  return asked != 0 ? asked : fused() ? 6 : 4;
 }
 
 /** Writes constants into the first `RESERVED` bytes of scratch memory. */

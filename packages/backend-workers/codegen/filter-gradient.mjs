@@ -55,11 +55,8 @@ function choose(vectors) {
 export function generate() {
   const tiles = [1, 2].flatMap((vectors) => range(MOST_ROWS).map((i) => tile(i + 1, vectors)));
   return {
-    'filter-gradient.ts': `import { madd } from '../simd';
+    'filter-gradient.ts': `import { fused, madd } from '../simd';
 import { scratch } from '../thread';
-
-/** Channels of a tile at most: two roundings need a register more. */
-const ROWS = ASC_FEATURE_RELAXED_SIMD ? ${MOST_ROWS} : 4;
 ${tiles.join('')}
 // @kernel
 // Sums over some blocks of pixels (a part), for some taps and outputs of a group: [part][group][O/8][taps][C][8].
@@ -93,7 +90,9 @@ export function filterGradient(a: usize, chunk: i32): void {
   const sums: usize = <usize>load<u32>(a, 8) + (<usize>((part * groups + group) * outBlocks * taps) * c << 5);
   const firstTile = tileChunk * perChunk, endTile = min(firstTile + perChunk, tiles);
   const firstBlock = part * perPart, endBlock = min(firstBlock + perPart, blocks);
-  const tilesAcross = (c + ROWS - 1) / ROWS;
+  // Channels of a tile at most: two roundings need a register more.
+  const most = fused() ? ${MOST_ROWS} : 4;
+  const tilesAcross = (c + most - 1) / most;
   const runs = scratch();
 
   for (let block = firstBlock; block < endBlock; block++) {
