@@ -16,13 +16,14 @@ const plain: Conv2dAttributes = {
   groups: 1,
 };
 
-/** Sizes [N, C, H, W, O] with sides that are and are no multiples of a tile, odd channels, and paddings of every kind. */
+/** Sizes [N, C, H, W, O] with sides that are and are no multiples of a tile, odd channels, the most channels, and paddings of every kind. */
 const cases: readonly (readonly [readonly number[], Partial<Conv2dAttributes>])[] = [
   [[1, 16, 32, 32, 16], {}],
   [[2, 17, 30, 27, 19], {}],
   [[1, 16, 41, 38, 24], { padding: [0, 0, 0, 0] }],
   [[3, 12, 26, 30, 33], { padding: [2, 0, 1, 3] }],
   [[1, 16, 40, 40, 16], { padding: [-1, -2, 0, -3] }],
+  [[1, 2048, 16, 16, 8], {}],
 ];
 
 interface Sized {
