@@ -162,17 +162,18 @@ export function normalizeRows(a: usize, chunk: i32): void {
   const shift: usize = load<u32>(a, 32);
   const least = f32x4.splat(load<f32>(a, 36));
   const most = f32x4.splat(load<f32>(a, 40));
-  let offset = <usize>(first * C) << 2;
+  const rowBytes = <usize>C << 2;
+  let x = <usize>load<u32>(a, 16) + <usize>first * rowBytes;
+  let y = <usize>load<u32>(a, 20) + <usize>first * rowBytes;
   for (let row = first; row < end; row++) {
-    const x = <usize>load<u32>(a, 16) + offset;
-    const y = <usize>load<u32>(a, 20) + offset;
     for (let c = 0; c < C; c += 4) {
       const at = <usize>c << 2;
       const distance = f32x4.sub(v128.load(x + at), v128.load(mean + at));
       const value = madd(distance, v128.load(scale + at), v128.load(shift + at));
-      storeLanes(y + at, f32x4.min(f32x4.max(value, least), most), C - c);
+      storeLanes(y + at, f32x4.pmin(f32x4.pmax(value, least), most), C - c);
     }
-    offset += <usize>C << 2;
+    x += rowBytes;
+    y += rowBytes;
   }
 }
 
@@ -197,7 +198,7 @@ export function normalizePlanes(a: usize, chunk: i32): void {
     for (let i = 0; i < inner; i += 4) {
       const at = <usize>i << 2;
       const value = madd(f32x4.sub(v128.load(x + at), mean), scale, shift);
-      storeLanes(y + at, f32x4.min(f32x4.max(value, least), most), inner - i);
+      storeLanes(y + at, f32x4.pmin(f32x4.pmax(value, least), most), inner - i);
     }
   }
 }
