@@ -3,7 +3,6 @@
 // three commands for some tiles, or one whose chunks do all three with their tiles in scratch memory; the arithmetic is the
 // same.
 
-import { TAP_BYTES } from './generated/micro-kernels';
 import {
   filterTransform2,
   filterTransform4,
@@ -12,10 +11,11 @@ import {
   inputTransform4,
   outputTransform2,
   outputTransform4,
+  productOf,
   tapTransform4,
 } from './generated/winograd-transforms';
 import { scratch } from './thread';
-import { multiply, prepare, RESERVED, tileRows, unlimited } from './tiles';
+import { tileRows } from './tiles';
 import { Image } from './winograd-image';
 
 /** Scratch memory of transforms and products; tiles of a fused chunk stand behind it (src/kernels/winograd.ts knows it). */
@@ -40,10 +40,8 @@ export function winogradProducts(a: usize, chunk: i32): void {
   const column = (chunk % image.columnChunks) * image.columnsPerChunk;
   const plane = chunk / image.columnChunks;
   const tiles = image.endTile - image.firstTile;
-  const base = scratch();
-  prepare(base);
   product(
-    image, base, plane, tiles,
+    image, plane, tiles,
     <usize>image.v + <usize>plane * planeBytes(tiles, channelBytes(image)),
     <usize>image.products + <usize>plane * planeBytes(tiles, outputBytes(image)),
     column, min(column + image.columnsPerChunk, <i32>(outputBytes(image) >> 2)),
@@ -73,10 +71,9 @@ export function winogradFused(a: usize, chunk: i32): void {
   const vBytes = planeBytes(tiles, channelBytes(image)), productBytes = planeBytes(tiles, outputBytes(image));
   const v = base + WORK, products = v + <usize>planes * vBytes;
   toPlanes(image, tile, end, v, vBytes, base);
-  prepare(base);
   for (let plane = 0; plane < planes; plane++) {
     product(
-      image, base, plane, tiles, v + <usize>plane * vBytes, products + <usize>plane * productBytes,
+      image, plane, tiles, v + <usize>plane * vBytes, products + <usize>plane * productBytes,
       0, <i32>(outputBytes(image) >> 2),
     );
   }
@@ -116,27 +113,31 @@ function fromPlanes(image: Image, tile: i32, end: i32, from: usize, planeBytes: 
 
 /** Columns `column` to `end` of the product of one plane. */
 function product(
-  image: Image, base: usize, plane: i32, tiles: i32, v: usize, y: usize, column: i32, end: i32,
+  image: Image, plane: i32, tiles: i32, v: usize, y: usize, column: i32, end: i32,
 ): void {
   const height = tileRows(image.microRows);
   const vBytes = channelBytes(image), yBytes = outputBytes(image);
   const channels = image.channels;
   const panelBytes = (<usize>channels) << 5;
-  const panel = <usize>image.filter + <usize>plane * (yBytes >> 5) * panelBytes + <usize>(column >> 3) * panelBytes;
-  const offsets = base + RESERVED, table = offsets + TAP_BYTES;
-  store<u32>(table, 0, 24);
-  const to = y + ((<usize>column) << 2);
-  for (let i = 0; i < tiles; i += height) {
-    const rows = min(height, tiles - i);
-    for (let r = 0; r < rows; r++) {
-      store<u32>(offsets + ((<usize>r) << 2), <u32>(<usize>(i + r) * yBytes));
-      store<u32>(table + ((<usize>r) << 2), <u32>(v + <usize>(i + r) * vBytes));
+  const first = <usize>image.filter + (<usize>plane * (yBytes >> 5) + <usize>(column >> 3)) * panelBytes;
+  y += (<usize>column) << 2;
+  const lineBytes = <usize>(end - column) << 2;
+  for (let i = 0, rows = height; i < tiles; i += rows) {
+    if (tiles - i < rows) {
+      // The last rows once more, to the same sums: fewer rows would take as long.
+      rows = tiles - i > 4 ? 6 : 4;
+      if (rows > tiles) rows = tiles < 4 ? 1 : 4;
+      else i = tiles - rows;
     }
+    const tile = unchecked(productOf[rows]);
+    const row = v + <usize>i * vBytes, to = y + <usize>i * yBytes;
     for (let from = 0; from < channels; from += K_BLOCK) {
-      multiply(
-        base, rows, offsets, table, 1, (<usize>from) << 2, <usize>min(from + K_BLOCK, channels) << 2,
-        panel + ((<usize>from) << 5), panelBytes, 32, end - column, to, from == 0 ? 0 : to, 0, unlimited(base),
-      );
+      const length = <usize>min(K_BLOCK, channels - from) << 2;
+      let panel = first + ((<usize>from) << 5);
+      for (let at = to; at < to + lineBytes; at += 32) {
+        tile(row + ((<usize>from) << 2), vBytes, length, panel, at, yBytes, from > 0);
+        panel += panelBytes;
+      }
     }
   }
 }

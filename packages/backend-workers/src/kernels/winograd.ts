@@ -69,9 +69,11 @@ const SCRATCH_BYTES = 262_144;
 /** WORK of assembly/winograd.ts. */
 const WORK = 2048;
 /** A transformed filter up to this size is read again for every few tiles at little cost. */
-const FUSED_FILTER_BYTES = 3 << 20;
-/** Workspace of tiles that go through the three phases together. */
-const BLOCK_BYTES = 8 << 20;
+const FUSED_FILTER_BYTES = 64 << 10;
+/** Multiply-adds up to which two more commands cost more than reading the filter again. */
+const FUSED_WORK = 1_000_000;
+/** Workspace of tiles that go through the three phases together: what second-level caches hold. */
+const BLOCK_BYTES = 2 << 20;
 const TILE_ROWS = 12;
 /** Tiles of a fused chunk: with more, their planes no longer stay in the second cache beside the filter's. */
 const MOST_TILES = 14;
@@ -181,8 +183,10 @@ export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
   const all = { rows, columns, first: 0, end: count };
 
   const fit = Math.floor((SCRATCH_BYTES - WORK - planes * planeBytes(0, 0) * 2) / tileBytes);
-  const wanted = chunkCount(e.threads, count * planes * channels * outputs);
-  const isSmall = winogradFilterBytes(m, channels, outputs) <= FUSED_FILTER_BYTES;
+  const work = count * planes * channels * outputs;
+  const wanted = chunkCount(e.threads, work);
+  const isSmall =
+    work <= FUSED_WORK || winogradFilterBytes(m, channels, outputs) <= FUSED_FILTER_BYTES;
   if (fit >= 6 && (conv.way ? conv.way === 'fused' : isSmall)) {
     const perChunk = tilesPerChunk(count, Math.min(fit, MOST_TILES), wanted, e.threads);
     const whole = { perChunk: columnsOfProducts, chunks: 1 };
