@@ -14,7 +14,7 @@ import asc from 'assemblyscript/asc';
 
 import { buildOf, marks, places } from '../src/builds.ts';
 import { tabulateConstants } from './constants.mjs';
-import { pack } from './pack.mjs';
+import { pack } from './pack.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values } = parseArgs({ options: { only: { type: 'string' }, out: { type: 'string' } } });
@@ -174,7 +174,7 @@ export const kernelNumbers = ${JSON.stringify(numbers, null, 2)} as const;
 
 export type KernelName = keyof typeof kernelNumbers;
 
-/** The module of which src/builds.ts makes both builds, packed (codegen/pack.mjs), in base64. */
+/** The module of which src/builds.ts makes both builds, packed (codegen/pack.ts), in base64. */
 export const packedModule: string =
   '${packed.toString('base64')}';
 `,

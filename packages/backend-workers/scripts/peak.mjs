@@ -10,11 +10,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { inflateRawSync } from 'node:zlib';
 
 import asc from 'assemblyscript/asc';
 
 import { buildOf } from '../src/builds.ts';
+import { unpack } from '../src/unpack.ts';
 import { cases } from './peak-cases.mjs';
 
 const { values } = parseArgs({
@@ -75,7 +75,7 @@ async function kernels() {
     };
   }
   const { kernelNumbers, packedModule } = await import('../src/generated/kernels.ts');
-  return { module: inflateRawSync(Buffer.from(packedModule, 'base64')), numbers: kernelNumbers };
+  return { module: unpack(Buffer.from(packedModule, 'base64')), numbers: kernelNumbers };
 }
 
 const SCRATCH = 65536;

@@ -3,6 +3,7 @@
 import { buildOf } from './builds.ts';
 import { packedModule } from './generated/kernels.ts';
 import { hasRelaxedSimd } from './probe.ts';
+import { unpack } from './unpack.ts';
 
 const compiled = new Map<boolean, Promise<WebAssembly.Module>>();
 
@@ -10,19 +11,12 @@ const compiled = new Map<boolean, Promise<WebAssembly.Module>>();
 export function loadModule(shared: boolean): Promise<WebAssembly.Module> {
   let module = compiled.get(shared);
   if (!module) {
-    module = inflate(packedModule).then((kernels) => {
-      const bytes = buildOf(kernels, hasRelaxedSimd() ? 'fma' : 'base');
-      return WebAssembly.compile(shared ? bytes : withPrivateMemory(bytes));
-    });
+    const packed = Uint8Array.from(atob(packedModule), (character) => character.charCodeAt(0));
+    const bytes = buildOf(unpack(packed), hasRelaxedSimd() ? 'fma' : 'base');
+    module = WebAssembly.compile(shared ? bytes : withPrivateMemory(bytes));
     compiled.set(shared, module);
   }
   return module;
-}
-
-async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
-  return new Uint8Array(await new Response(inflated).arrayBuffer());
 }
 
 const IMPORT_SECTION = 2;

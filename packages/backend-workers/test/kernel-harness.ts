@@ -4,11 +4,11 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inflateRawSync } from 'node:zlib';
 
 import { buildOf, type Build } from '../src/builds.ts';
 import type { Encoder, Precision } from '../src/encoder.ts';
 import { kernelNumbers, packedModule, type KernelName } from '../src/generated/kernels.ts';
+import { unpack } from '../src/unpack.ts';
 
 export type { Build } from '../src/builds.ts';
 
@@ -37,7 +37,7 @@ function numbers(): Readonly<Record<string, number>> {
 function binary(build: Build): Uint8Array<ArrayBuffer> {
   const module = folder
     ? readFileSync(join(folder, 'kernels.wasm'))
-    : inflateRawSync(Buffer.from(packedModule, 'base64'));
+    : unpack(Buffer.from(packedModule, 'base64'));
   return buildOf(module, build);
 }
 
