@@ -71,18 +71,18 @@ async function kernels() {
   if (values.kernels) {
     return {
       module: readFileSync(join(values.kernels, 'kernels.wasm')),
-      numbers: JSON.parse(readFileSync(join(values.kernels, 'numbers.json'), 'utf8')),
+      names: JSON.parse(readFileSync(join(values.kernels, 'names.json'), 'utf8')),
     };
   }
-  const { kernelNumbers, packedModule } = await import('../src/generated/kernels.ts');
-  return { module: unpack(Buffer.from(packedModule, 'base64')), numbers: kernelNumbers };
+  const { kernelNames, packedModule } = await import('../src/generated/kernels.ts');
+  return { module: unpack(Buffer.from(packedModule, 'base64')), names: kernelNames };
 }
 
 const SCRATCH = 65536;
 const COMMAND = SCRATCH + 262144;
 const FIRST = COMMAND + 65536;
 const memory = new WebAssembly.Memory({ initial: 16384, maximum: 65536, shared: true });
-const { module, numbers } = await kernels();
+const { module, names } = await kernels();
 const kernelModule = new WebAssembly.Module(buildOf(module, values.build));
 const { exports } = new WebAssembly.Instance(kernelModule, {
   env: { memory, notice() {} },
@@ -99,7 +99,7 @@ class Recording {
     if (values.rows) this.tileRows = Number(values.rows);
   }
   emit(kernel, chunks, words) {
-    this.commands.push({ kernel: numbers[kernel], chunks, words: Int32Array.from(words) });
+    this.commands.push({ kernel: names.indexOf(kernel), chunks, words: Int32Array.from(words) });
   }
   workspace(size) {
     const address = this.top;

@@ -286,7 +286,6 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const threads = shared ? threadCount(options.threads) : Math.min(1, threadCount(options.threads));
   const wanted = memoryLimit(options.maxMemory, threads);
   const start = heapStart(threads);
-  const module = await loadModule(shared);
 
   let engine: Engine | null = null;
   let died: string | null = null;
@@ -312,14 +311,14 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const pool = await Pool.start({
     count: threads,
     createWorker: options.createWorker,
-    start: {
-      module,
+    start: async () => ({
+      module: await loadModule(shared),
       memory: reserved?.memory ?? {
         initialPages: pagesFor(start),
         maximumPages: pagesFor(limit),
       },
       spins: SPINS,
-    },
+    }),
     onMessage: (message) => link.receive(message),
     onDeath: (reason) => void lost(reason),
   });

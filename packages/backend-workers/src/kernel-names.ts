@@ -1,16 +1,15 @@
 // Kernels by name and by their number in the dispatch table.
 
-import { kernelNumbers, type KernelName } from './generated/kernels.ts';
+import { kernelNames, type KernelName } from './generated/kernels.ts';
 
 export type { KernelName } from './generated/kernels.ts';
 
+const numbers = new Map(kernelNames.map((name, number) => [name, number]));
+
 export function kernelNumber(name: KernelName): number {
-  return kernelNumbers[name];
+  return numbers.get(name)!;
 }
 
 export function kernelName(number: number): string {
-  for (const name in kernelNumbers) {
-    if (kernelNumbers[name as KernelName] === number) return name;
-  }
-  return `kernel ${number}`;
+  return kernelNames[number] ?? `kernel ${number}`;
 }

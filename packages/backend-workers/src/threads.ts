@@ -22,7 +22,8 @@ export function availableThreads(): number {
 export interface PoolOptions {
   readonly count: number;
   readonly createWorker: CreateWorker | undefined;
-  readonly start: Omit<StartMessage, 'kind' | 'thread' | 'lock'>;
+  /** What workers begin with; made while they load. */
+  readonly start: () => Promise<Omit<StartMessage, 'kind' | 'thread' | 'lock'>>;
   readonly onMessage: (message: FromWorker) => void;
   /** Called once, when the first worker dies that was not ended by `terminate`. */
   readonly onDeath: (reason: string) => void;
@@ -44,8 +45,15 @@ export class Pool {
   /** Starts the workers and waits until all of them are ready. Throws a BackendError where one cannot start. */
   static async start(options: PoolOptions): Promise<Pool> {
     const pool = new Pool(options);
+    // Only after this turn: all workers are on their way then.
+    const beginning = Promise.resolve().then(options.start);
+    // Whoever waits for it hears of its failure; nobody does where no worker could be made.
+    beginning.catch(() => undefined);
     try {
-      await Promise.all(Array.from({ length: options.count }, (_, i) => pool.#start(i, options)));
+      const { count, createWorker } = options;
+      await Promise.all(
+        Array.from({ length: count }, (_, i) => pool.#start(i, createWorker, beginning)),
+      );
     } catch (cause) {
       pool.terminate();
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -59,7 +67,11 @@ export class Pool {
     return pool;
   }
 
-  #start(thread: number, { createWorker, start }: PoolOptions): Promise<void> {
+  #start(
+    thread: number,
+    createWorker: PoolOptions['createWorker'],
+    beginning: ReturnType<PoolOptions['start']>,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const lock = `convoke-worker-${crypto.randomUUID?.() ?? Math.random()}`;
       const port = startWorker(createWorker);
@@ -86,7 +98,10 @@ export class Pool {
         reject(new Error(reason));
         this.#died(reason);
       });
-      port.post({ kind: 'start', ...start, thread, lock } satisfies StartMessage);
+      beginning.then(
+        (start) => port.post({ kind: 'start', ...start, thread, lock } satisfies StartMessage),
+        reject,
+      );
     });
   }
 

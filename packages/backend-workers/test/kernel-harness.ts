@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { buildOf, type Build } from '../src/builds.ts';
 import type { Encoder, Precision } from '../src/encoder.ts';
-import { kernelNumbers, packedModule, type KernelName } from '../src/generated/kernels.ts';
+import { kernelNames, packedModule, type KernelName } from '../src/generated/kernels.ts';
 import { unpack } from '../src/unpack.ts';
 
 export type { Build } from '../src/builds.ts';
@@ -30,15 +30,23 @@ const COMMAND_BYTES = 1048576;
 const FIRST_FREE = COMMAND + COMMAND_BYTES;
 const folder = process.env['CONVOKE_KERNELS'];
 
-function numbers(): Readonly<Record<string, number>> {
-  return folder ? JSON.parse(readFileSync(join(folder, 'numbers.json'), 'utf8')) : kernelNumbers;
+function names(): readonly string[] {
+  return folder ? JSON.parse(readFileSync(join(folder, 'names.json'), 'utf8')) : kernelNames;
 }
 
-function binary(build: Build): Uint8Array<ArrayBuffer> {
-  const module = folder
-    ? readFileSync(join(folder, 'kernels.wasm'))
-    : unpack(Buffer.from(packedModule, 'base64'));
-  return buildOf(module, build);
+const modules = new Map<Build, WebAssembly.Module>();
+
+/** Unpacked and compiled once for all tests of a file. */
+function moduleOf(build: Build): WebAssembly.Module {
+  let module = modules.get(build);
+  if (!module) {
+    const bytes = folder
+      ? readFileSync(join(folder, 'kernels.wasm'))
+      : unpack(Buffer.from(packedModule, 'base64'));
+    module = new WebAssembly.Module(buildOf(bytes, build));
+    modules.set(build, module);
+  }
+  return module;
 }
 
 /** One build with its memory. As an Encoder it runs each command on emit, chunks in ascending order unless told otherwise. */
@@ -53,7 +61,7 @@ export class KernelHarness implements Encoder {
   /** Order in which a command's chunks run. */
   order: 'ascending' | 'descending' = 'ascending';
   readonly #exports: Exports;
-  readonly #numbers: Readonly<Record<string, number>>;
+  readonly #names: readonly string[];
   #top = FIRST_FREE;
 
   constructor(
@@ -63,16 +71,16 @@ export class KernelHarness implements Encoder {
     this.threads = threads;
     this.precision = precision;
     this.memory = new WebAssembly.Memory({ initial: megabytes * 16, maximum: 65536, shared: true });
-    const module = new WebAssembly.Module(binary(build));
     const imports = { env: { memory: this.memory, notice: (): void => undefined } };
-    this.#exports = new WebAssembly.Instance(module, imports).exports as unknown as Exports;
+    this.#exports = new WebAssembly.Instance(moduleOf(build), imports)
+      .exports as unknown as Exports;
     this.#exports.start(SCRATCH);
-    this.#numbers = numbers();
+    this.#names = names();
   }
 
   emit(kernel: KernelName, chunks: number, words: readonly number[]): void {
-    const number = this.#numbers[kernel];
-    if (number === undefined) throw new Error(`no kernel '${kernel}' in this build`);
+    const number = this.#names.indexOf(kernel);
+    if (number < 0) throw new Error(`no kernel '${kernel}' in this build`);
     if (HEADER + words.length * 4 > COMMAND_BYTES)
       throw new Error(`${kernel}: ${words.length} words`);
     this.emitted.push({ kernel, chunks });
