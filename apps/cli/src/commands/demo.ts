@@ -92,10 +92,9 @@ async function loadData(name: DatasetName, folder: string | undefined): Promise<
   }
   const source = folder === undefined ? SAMPLE : resolve(folder);
   const options = { classNames: CLASS_NAMES[name] };
-  const [train, test] = await Promise.all([
-    loadIdxDataset(source, 'train', options),
-    loadIdxDataset(source, 't10k', options),
-  ]);
+  // One after the other: of several mistakes it is always the same that is told.
+  const train = await loadIdxDataset(source, 'train', options);
+  const test = await loadIdxDataset(source, 't10k', options);
   for (const { sampleShape } of [train, test]) {
     const [, height, width] = sampleShape;
     if (height === 28 && width === 28) continue;
