@@ -43,15 +43,7 @@ function createPanels(): Panels {
   const [a0, a1, a2] = lanes(ROW_CAPACITY);
   const [b0, b1, b2] = lanes(COLUMN_CAPACITY);
 
-  function multiply(
-    row: number,
-    column: number,
-    depth: number,
-    count: number,
-    sums: Float64Array,
-    s: number,
-    add: boolean,
-  ): void {
+  const multiply: Panels['multiply'] = (row, column, depth, count, sums, s, add) => {
     // V8 would compute all products of an iteration before the first addition and keep sums in memory, where each addition
     // waits for the last one's store; a branch that could clear the sums of a row makes it add that row first.
     const never = depth < 0;
@@ -110,7 +102,7 @@ function createPanels(): Panels {
       sums[s + 8] = c22;
       s = (s + 9) | 0;
     }
-  }
+  };
   return { rows: a0, columns: b0, multiply };
 }
 
