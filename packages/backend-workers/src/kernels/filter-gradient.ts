@@ -12,8 +12,11 @@ import { planeBytes, planWinogradTiles } from './winograd.ts';
 
 /** With so few channels, neighbouring taps of a row count as channels of one tap. */
 const FEW_CHANNELS = 4;
-/** Tiles from which minimal filtering gains enough to be worth its rounding: fewer belong to small images or to batches of few. */
-const LEAST_TILES = 160;
+/**
+ * Tiles times channels from which minimal filtering gains enough to be worth its rounding: fewer belong to small images or to
+ * batches of few.
+ */
+const LEAST_TILE_CHANNELS = 8192;
 /** Transformed tiles that are multiplied together: bytes that two threads' second-level caches hold, or so many tiles. */
 const TILES_BYTES = 2 << 20;
 const TILES = 128;
@@ -65,7 +68,11 @@ function tileCount({ batch, outputSize: [height, width] }: ConvGeometry): number
 }
 
 function suitsWinograd(e: Encoder, geometry: ConvGeometry): boolean {
-  return chooseConv(geometry, e.precision) === 'winograd4' && tileCount(geometry) >= LEAST_TILES;
+  const { channels, outputs } = geometry;
+  return (
+    chooseConv(geometry, e.precision) === 'winograd4' &&
+    tileCount(geometry) * Math.min(channels, outputs) >= LEAST_TILE_CHANNELS
+  );
 }
 
 /**
