@@ -2,13 +2,16 @@
 
 import { parseArgs } from 'node:util';
 
+import { chosenNames } from './suites/index.ts';
+
 export interface BenchArguments {
   /** Names, or null for all that can be had. */
   readonly backends: readonly string[] | null;
   readonly peers: readonly string[] | null;
   /** Names of the cases. */
   readonly cases: readonly string[];
-  readonly threads: number | undefined;
+  /** With several, contenders that can have more threads than one enter once with each number. */
+  readonly threads: readonly number[] | undefined;
   readonly precision: 'fast' | 'strict' | undefined;
   readonly runs: number;
   /** What was asked to be in the names. */
@@ -81,17 +84,21 @@ export function parseBenchArguments(args: readonly string[], known: Known): Benc
     throw new UsageError((error as Error).message, { cause: error });
   }
   const { only = '' } = values;
-  const cases = known.cases.filter((name) => name.includes(only));
+  const cases = chosenNames(known.cases, only);
   if (cases.length === 0) {
     throw new UsageError(
       `--only ${only}: no case has that in its name; expected part of one of ${known.cases.join(', ')}`,
     );
   }
+  const threads = values.threads?.split(',').map((text) => whole('threads', text, 1));
+  if (values.browser && threads && threads.length > 1) {
+    throw new UsageError(`--threads expects one number with --browser, got '${values.threads}'`);
+  }
   return {
     backends: listed('backends', values.backends, known.backends),
     peers: listed('peers', values.peers, known.peers),
     cases,
-    threads: values.threads === undefined ? undefined : whole('threads', values.threads, 1),
+    threads: threads && [...new Set(threads)],
     precision: precisionOf(values.precision),
     runs: whole('runs', values.runs, 5),
     only,

@@ -13,7 +13,14 @@ import {
   type BenchArguments,
 } from './arguments.ts';
 import type { Contender } from './contender.ts';
-import { backendNames, createBackend, createPeer, missing, peerNames } from './contenders/index.ts';
+import {
+  backendNames,
+  createBackend,
+  createPeer,
+  missing,
+  peerNames,
+  takesThreads,
+} from './contenders/index.ts';
 import { facts, machine } from './machine.ts';
 import { endWithOutput } from './output.ts';
 import { renderHtml } from './page.ts';
@@ -43,9 +50,9 @@ Options:
   --backends a,b    Convoke backends to time (${backendNames.join(', ')}), or none; all unless given
   --peers x,y       peers to time (${peerNames.join(', ')}),
                     or none; those that are found unless given
-  --only TEXT       just the cases whose name contains TEXT
+  --only TEXT       just the cases whose name contains TEXT, or one of several texts with commas between
   --threads N       threads for backends and peers that can have more than one; as many as the machine runs at once,
-                    at most 8, unless given
+                    at most 8, unless given. With 1,2 those enter twice, with one thread and with two
   --precision P     fast or strict, for the backends that have the choice
   --runs N          samples each contender takes at least (5 or more; 9 unless given)
   --browser         measure in a page in Chromium (CHROMIUM_PATH names another than the system's), where the backends are
@@ -63,10 +70,17 @@ const SECONDS_PER_CONTENDER = 0.5;
 
 const say = (text: string): boolean => process.stderr.write(`bench: ${text}\n`);
 
+/** How many threads the contender enters with: once for each number that was asked for. */
+function threadCounts(name: string, { threads = [] }: BenchArguments): (number | undefined)[] {
+  return takesThreads(name) && threads.length > 0 ? [...threads] : [threads[0]];
+}
+
 async function enterBackends(args: BenchArguments, into: Contender[]): Promise<void> {
   for (const name of args.backends ?? backendNames) {
     try {
-      into.push(await createBackend(name, { threads: args.threads, precision: args.precision }));
+      for (const threads of threadCounts(name, args)) {
+        into.push(await createBackend(name, { threads, precision: args.precision }));
+      }
     } catch (error) {
       if (args.backends || !(error instanceof BackendError)) throw error;
       say(`without backend '${name}': ${error.message}`);
@@ -77,8 +91,10 @@ async function enterBackends(args: BenchArguments, into: Contender[]): Promise<v
 async function enterPeers(args: BenchArguments, into: Contender[]): Promise<void> {
   for (const name of args.peers ?? peerNames) {
     const reason = await missing(name);
-    if (reason === null) into.push(await createPeer(name, { threads: args.threads }));
-    else if (args.peers) throw new UsageError(`peer '${name}': ${reason}`);
+    if (reason === null) {
+      for (const threads of threadCounts(name, args))
+        into.push(await createPeer(name, { threads }));
+    } else if (args.peers) throw new UsageError(`peer '${name}': ${reason}`);
     else say(`without peer '${name}': ${reason}`);
   }
 }
@@ -98,7 +114,12 @@ async function timeCases(
 ): Promise<Measured> {
   const rows: Row[] = [];
   let wrong = 0;
-  const options = { minRuns: args.runs, secondsPerContender: SECONDS_PER_CONTENDER, peak };
+  const options = {
+    minRuns: args.runs,
+    secondsPerContender: SECONDS_PER_CONTENDER,
+    warmUpMs: suite.warmUpMs,
+    peak,
+  };
   for (const name of args.cases) {
     process.stdout.write(`${name}\n`);
     try {
@@ -178,7 +199,7 @@ async function benchInPage(
     only: args.only,
     backends: args.backends ?? pageBackends,
     peers: args.peers ?? pagePeers,
-    threads: args.threads ?? Math.min(8, availableParallelism()),
+    threads: args.threads?.[0] ?? Math.min(8, availableParallelism()),
     precision: args.precision ?? 'fast',
     runs: args.runs,
   };

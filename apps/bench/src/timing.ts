@@ -34,6 +34,8 @@ export interface TimingOptions {
   readonly minRuns: number;
   /** Sampling goes on until each contender has been timed so long. */
   readonly secondsPerContender: number;
+  /** Default 200. */
+  readonly warmUpMs?: number;
   /** Takes turns with the contenders where a case counts its operations. */
   readonly peak?: Peak;
   /** Called after every turn with the rows so far, for those who watch. */
@@ -90,11 +92,11 @@ class Sampler {
   }
 
   /** Warms up until a run's time is known, and groups short runs. */
-  async warmUp(): Promise<void> {
+  async warmUp({ warmUpMs = 200 }: TimingOptions): Promise<void> {
     await this.#task.begin?.();
     let last = Infinity;
     const started = performance.now();
-    for (let i = 0; i < 3 || (i < 200 && performance.now() - started < 200); i++) {
+    for (let i = 0; i < 3 || (i < warmUpMs && performance.now() - started < warmUpMs); i++) {
       last = await this.#measure();
     }
     const runsIn = (ms: number): number => Math.max(1, Math.ceil(ms / Math.max(last, 1e-4)));
@@ -140,7 +142,7 @@ async function takeTurns(
 ): Promise<void> {
   for (const sampler of samplers) {
     signal?.throwIfAborted();
-    await sampler.warmUp();
+    await sampler.warmUp(options);
   }
   for (let turn = 0; turn < MAX_TURNS && !samplers.every((s) => s.finished(options)); turn++) {
     for (const sampler of samplers) {

@@ -21,7 +21,6 @@ const backends: Readonly<Record<string, () => Promise<void>>> = {
   workers: async () => register((await import('@convoke/backend-workers')).workers),
   js: async () => register((await import('@convoke/backend-js')).js),
 };
-const withOptions: ReadonlySet<string> = new Set(['workers']);
 
 interface Peer {
   /** npm packages that must be installed. */
@@ -70,6 +69,11 @@ const peers: Readonly<Record<string, Peer>> = {
   },
 };
 
+/** Whether the contender can have more threads than one. */
+export function takesThreads(name: string): boolean {
+  return ['workers', 'onnxruntime-node', 'torch'].includes(name);
+}
+
 export const backendNames: readonly string[] = Object.keys(backends);
 export const peerNames: readonly string[] = Object.keys(peers);
 
@@ -90,6 +94,6 @@ export async function createBackend(name: string, options: ContenderOptions): Pr
   await backends[name]!();
   const require = createRequire(import.meta.url);
   const { version } = require(`@convoke/backend-${name}/package.json`) as { version: string };
-  const backend = await (withOptions.has(name) ? use(name, options) : use(name));
+  const backend = await (takesThreads(name) ? use(name, options) : use(name));
   return (await import('./convoke.ts')).convoke(backend, version);
 }

@@ -1,7 +1,7 @@
 // One run of a suite in the page: starts the contenders, measures case after case, and tells what happens.
 
 import { peakLoop } from '../peak.ts';
-import { suites } from '../suites/index.ts';
+import { chosenNames, suites } from '../suites/index.ts';
 import { timeCase, timePeak, type Row, type Skipped } from '../timing.ts';
 import { startContenders } from './contenders.ts';
 import { browserMachine, type BrowserMachine } from './machine.ts';
@@ -53,7 +53,7 @@ export async function runSession(
   signal: AbortSignal,
 ): Promise<SessionResults> {
   const suite = suites[settings.suite]!;
-  const names = suite.names.filter((name) => name.includes(settings.only));
+  const names = chosenNames(suite.names, settings.only);
   if (names.length === 0)
     throw new Error(`no case of ${settings.suite} has '${settings.only}' in its name`);
   events.say('starting the backends');
@@ -61,7 +61,11 @@ export async function runSession(
   try {
     if (contenders.length === 0) throw new Error('nobody to time: choose a backend or a library');
     const peak = peakLoop();
-    const options = { minRuns: settings.runs, secondsPerContender: SECONDS_PER_CONTENDER };
+    const options = {
+      minRuns: settings.runs,
+      secondsPerContender: SECONDS_PER_CONTENDER,
+      warmUpMs: suite.warmUpMs,
+    };
     const { medianMs } = await timePeak(peak, { ...options, secondsPerContender: 0.1 }, signal);
     const rows: Row[] = [];
     for (const [done, name] of names.entries()) {
