@@ -1,7 +1,8 @@
 // Depthwise convolution of NHWC images, four channels at a time: forward, and both gradients.
 //
 // Rolling: along a row of stride 1 each input element is loaded once and added to the K outputs it belongs to, of which the
-// running sums stay in registers (31-43 GFLOP/s for 3x3 on a core that peaks at 58). Strided: any stride and dilation, one
+// running sums stay in registers (31-43 GFLOP/s for 3x3 on a core that peaks at 58). Wide rows go in pieces: what is read and
+// written of them stays in the first cache while the channels of a cache line take their turns. Strided: any stride and dilation, one
 // output at a time. Spread: the gradient of the input for stride 2, which touches only the taps that meet an element.
 // General: all else, with a multiplier and with zeros between input elements.
 // Filters are packed [C/4][taps][4] (general: [C/4][taps][shares][4]), zeros where C ends.
@@ -10,13 +11,13 @@ const range = (n) => Array.from({ length: n }, (_, i) => i);
 const lines = (n, f) => range(n).map(f).join('\n');
 
 /** The words that the forward kernels share; `h`, `w` are what is read, `outH`, `outW` what is written. */
-const WORDS = `
+const words = (chunk) => `
   const x: usize = load<u32>(a), zero: usize = load<u32>(a, 4), filter: usize = load<u32>(a, 8);
   const bias: usize = load<u32>(a, 12), residual: usize = load<u32>(a, 16), y: usize = load<u32>(a, 20);
   const c = load<i32>(a, 24), h = load<i32>(a, 28), w = load<i32>(a, 32), outH = load<i32>(a, 36), outW = load<i32>(a, 40);
   const top = load<i32>(a, 44), left = load<i32>(a, 48);
   const strideY = load<i32>(a, 52), strideX = load<i32>(a, 56), stepY = load<i32>(a, 60), stepX = load<i32>(a, 64);
-  const firstRow = chunk * load<i32>(a, 72), endRow = min(firstRow + load<i32>(a, 72), load<i32>(a, 68));
+  const firstRow = ${chunk} * load<i32>(a, 72), endRow = min(firstRow + load<i32>(a, 72), load<i32>(a, 68));
   const lo = f32x4.splat(load<f32>(a, 76)), hi = f32x4.splat(load<f32>(a, 80));
   const pixel: usize = <usize>c << 2;
   const difference: usize = residual - y;`;
@@ -80,13 +81,15 @@ ${lines(
     .join(' ')} s${K - 2} = fresh;`;
   return `
 // @kernel
-// ${K} columns, stride and dilation 1 along x; ${K} rows.
-${WORDS_NOTE}
-export function depthwiseRolling${K}(a: usize, chunk: i32): void {${WORDS}
-  // Steps of a row: ${last} more than outputs; real input from \`from\` to \`end\`, zeros round it.
-  const steps = outW + ${last};
-  const from = min(max(left, 0), steps), end = min(max(w + left, from), steps);
-  const skip: usize = <usize>(from - left) * pixel;
+// ${K} columns, stride and dilation 1 along x; ${K} rows. A chunk is a piece of its rows.
+${WORDS_NOTE} Then pieces of a row, and columns of a piece.
+export function depthwiseRolling${K}(a: usize, chunk: i32): void {
+  const pieces = load<i32>(a, 84), columns = load<i32>(a, 88);
+  const first = (chunk % pieces) * columns;${words('(chunk / pieces)')}
+  // Steps of a piece: ${last} more than outputs; real input from \`from\` to \`end\`, zeros round it.
+  const steps = min(columns, outW - first) + ${last}, before = left - first;
+  const from = min(max(before, 0), steps), end = min(max(w + before, from), steps);
+  const skip: usize = <usize>(from - before) * pixel;
   for (let row = firstRow; row < endRow; row++) {
 ${rowPointers(K)}
     let weights = filter;
@@ -95,7 +98,7 @@ ${rowPointers(K)}
       const start = v128.load(bias + channel);
 ${lines(K * K, (i) => `      const w${i} = v128.load(weights, ${i * 16});`)}
       weights += ${K * K * 16};
-      let to: usize = y + <usize>(row * outW) * pixel + channel;
+      let to: usize = y + <usize>(row * outW + first) * pixel + channel;
       const at = skip + channel;
 ${lines(K, (r) => `      let p${r}: usize = r${r} + at;`)}
 ${lines(K - 1, (i) => `      let s${i} = start;`)}
@@ -155,7 +158,7 @@ ${column(1, (r) => `v128.load(r${r} + at + pixel)`)}
 // @kernel
 // ${K} columns, stride 2 and dilation 1 along x; ${K} rows.
 ${WORDS_NOTE}
-export function depthwiseRolling${K}Stride2(a: usize, chunk: i32): void {${WORDS}
+export function depthwiseRolling${K}Stride2(a: usize, chunk: i32): void {${words('chunk')}
   const steps = outW + ${last};
   // Of steps from \`from\` to \`end\`, both columns are there.
   const from = min(steps, max(0, (left + 1) >> 1)), end = max(from, min(steps, (w + left) >> 1));
@@ -214,7 +217,7 @@ ${lines(K, (r) => `    sum = madd(v128.load(r${r} + at), v128.load(weights, ${r 
 // @kernel
 // ${K} columns and rows, any stride and dilation.
 ${WORDS_NOTE}
-export function depthwiseStrided${K}(a: usize, chunk: i32): void {${WORDS}
+export function depthwiseStrided${K}(a: usize, chunk: i32): void {${words('chunk')}
   // Outputs from \`from\` to \`end\` see all their columns.
   const from = min(outW, left > 0 ? (left + strideX - 1) / strideX : 0);
   const room = w - 1 - ${K - 1} * stepX + left;
@@ -343,7 +346,7 @@ function spread(K) {
 // Gradient of the input for ${K}x${K}, stride 2, dilation 1, by the turned filter; x is the gradient of the output, y that of the input. Bias,
 // residual, strides and bounds are not looked at.
 ${WORDS_NOTE}
-export function depthwiseSpread${K}(a: usize, chunk: i32): void {${WORDS}
+export function depthwiseSpread${K}(a: usize, chunk: i32): void {${words('chunk')}
   for (let row = firstRow; row < endRow; row++) {
     const image = row / outH, reached = row % outH + top, half = reached >> 1;
     const plane: usize = x + <usize>(image * h) * w * pixel;

@@ -16,6 +16,8 @@ import {
 } from './conv-axes.ts';
 import { cutWork, LEAST_WORK } from './cut.ts';
 
+/** Of a piece of a row: 32 channels of 112 x 112 take 0.20 ms in pieces of 56 columns, 0.24 in whole rows. */
+const MOST_COLUMNS = 64;
 /** Partial sums of a filter's gradient at most: their number depends on the geometry alone, so results do too. */
 const MOST_PARTS = 48;
 const PART_BYTES = 2 ** 22;
@@ -209,7 +211,9 @@ function emitFast(
   const rows = n * y.output;
   if (rows * x.output * c === 0) return;
   const { chunks, perChunk } = cutWork(e, rows, x.output * c * y.kernel * x.kernel);
-  e.emit(kernel, chunks, [
+  const inPieces = kernel === 'depthwiseRolling3' || kernel === 'depthwiseRolling5';
+  const pieces = inPieces ? Math.ceil(x.output / MOST_COLUMNS) : 1;
+  e.emit(kernel, chunks * pieces, [
     from,
     e.zeros(x.input * c * 4),
     weight,
@@ -231,6 +235,8 @@ function emitFast(
     perChunk,
     f32(clamp[0]),
     f32(clamp[1]),
+    pieces,
+    Math.ceil(x.output / pieces),
   ]);
 }
 

@@ -143,6 +143,40 @@ describe.each<Build>(['fma', 'base'])('depthwise convolution, %s build', (build)
     );
   });
 
+  it('agrees with float64 loops for rows of every length around one piece and two', () => {
+    const wide = fc
+      .record({
+        width: fc.oneof(fc.integer({ min: 62, max: 70 }), fc.integer({ min: 124, max: 134 })),
+        channels: fc.integer({ min: 1, max: 9 }),
+        size: fc.constantFrom(3, 5),
+        left: fc.integer({ min: -2, max: 70 }),
+        right: fc.integer({ min: -2, max: 70 }),
+      })
+      .map(({ width, channels, size, left, right }) =>
+        withOutput({
+          ...plainGeometry({
+            batch: 1,
+            channels,
+            groups: channels,
+            outputs: channels,
+            size: 6,
+            kernel: size,
+          }),
+          size: [6, width],
+          padding: [1, 1, left, right],
+        }),
+      );
+    fc.assert(
+      fc.property(wide, fc.integer(), (geometry, seed) => {
+        const { x: elements, filter: taps } = sizes(geometry);
+        const [x, filter] = [noise(elements, seed), noise(taps, seed + 1)];
+        const y = forward(shared(), geometry, x, filter);
+        expect(errorOf(y, naiveForward(geometry, x, filter))).toBeLessThan(1e-5);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('adds bias and residual, then applies the bounds', () => {
     fc.assert(
       fc.property(geometries, fc.integer(), (geometry, seed) => {
