@@ -103,6 +103,41 @@ describe('mistakes are named', () => {
   });
 });
 
+describe('resample', () => {
+  const fits = [float(2, 4, 5), float(3, 2), int(3), float(4, 6), int(4)];
+  test('puts its windows for the length of the axis', () => {
+    expect(shapeOf('resample', fits, { axis: 1 })).toEqual([2, 3, 5]);
+  });
+  test.each([
+    [0, int(2, 4, 5), DtypeError, /resample: the input is int32/],
+    [1, float(3), ShapeError, /resample: the weight tensor has shape \[3\].*\[windows, taps\]/],
+    [
+      1,
+      float(2, 2),
+      ShapeError,
+      /resample: the weight tensor has shape \[2, 2\]; expected \[3, 2\]/,
+    ],
+    [2, float(3), DtypeError, /resample: the start tensor is float32/],
+    [2, int(3, 1), ShapeError, /resample: the start tensor has shape \[3, 1\].*\[windows\]/],
+    [
+      3,
+      float(5, 6),
+      ShapeError,
+      /the transposed weight tensor has shape \[5, 6\]; expected \[4, 6\]/,
+    ],
+    [4, int(3), ShapeError, /the transposed start tensor has shape \[3\]; expected \[4\]/],
+  ])('names the mistake in input %i', (at, wrong, type, message) => {
+    const infer = (): unknown => shapeOf('resample', fits.with(at, wrong), { axis: 1 });
+    expect(infer).toThrow(type);
+    expect(infer).toThrow(message);
+  });
+  test('names an axis out of range', () => {
+    expect(() => shapeOf('resample', fits, { axis: 3 })).toThrow(
+      /resample: axis 3 is out of range/,
+    );
+  });
+});
+
 describe('the catalogue', () => {
   test('keeps the required primitives few', () => {
     expect(opNames.filter(isRequired).length).toBeLessThanOrEqual(40);

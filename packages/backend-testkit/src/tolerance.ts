@@ -78,6 +78,7 @@ export function accumulated(
   if (op === 'conv2d' || op === 'fusedConv2d') return product(second, [1, 2, 3]);
   if (op.includes('Pool2d')) return given.kernelSize ? sizeOf(given.kernelSize) : 4;
   if (op.startsWith('batchNormTrain')) return sizeOf(first) / Math.max(first[1] ?? 1, 1);
+  if (op === 'resample') return second[1]!;
   if (op === 'scatterAdd') return second[(attributes as OpAttributes['scatterAdd']).axis] ?? 1;
   if (op === 'softmaxCrossEntropyGradient') return second[1] ?? 1;
   if (op === 'softmaxCrossEntropy') return first[1] ?? 1;

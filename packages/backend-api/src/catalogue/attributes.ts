@@ -185,6 +185,15 @@ export interface OpAttributes {
   averagePool2d: AveragePool2dAttributes;
   averagePool2dGradient: AveragePool2dAttributes & { readonly inputSize: Pair };
 
+  // Resampling along an axis
+  /**
+   * (x, weights [output, taps], int32 starts [output], transposedWeights [length, transposedTaps], int32 transposedStarts
+   * [length]) -> x with `output` elements for the `length` of the axis: y[i] = sum over t of weights[i][t] * x[starts[i] + t].
+   * A tap whose weight is 0, or that looks outside the axis, adds nothing, whatever is there. The transposed windows are those
+   * by which the gradient of x is made of y's: the forward does not read them, nor does a gradient flow into any of the four.
+   */
+  resample: AxisAttributes;
+
   // Normalisation: channels are axis 1 of [N, C, ...]
   /** (x, weight [C], bias [C]) -> (y, mean [C], variance [C]), the variance biased. */
   batchNormTrain: { readonly epsilon: number };

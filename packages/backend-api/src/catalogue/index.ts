@@ -11,6 +11,7 @@ import { normalization } from './normalization.ts';
 import { optimizers } from './optimizers.ts';
 import { pooling } from './pooling.ts';
 import { reductions } from './reductions.ts';
+import { resampling } from './resampling.ts';
 
 export const catalogue: { readonly [K in OpName]: OpDefinition<OpAttributes[K]> } = {
   ...creation,
@@ -19,6 +20,7 @@ export const catalogue: { readonly [K in OpName]: OpDefinition<OpAttributes[K]> 
   ...movement,
   ...linear,
   ...pooling,
+  ...resampling,
   ...normalization,
   ...optimizers,
 };

@@ -15,6 +15,7 @@ import { optimizerKernels } from './optimizers.ts';
 import { orderKernels } from './order.ts';
 import { randomKernels } from './random.ts';
 import { reduceKernels } from './reduce.ts';
+import { resampling } from './resample.ts';
 import { softmaxKernels } from './softmax.ts';
 import { unaryKernels } from './unary.ts';
 
@@ -33,6 +34,7 @@ export const kernels: Kernels = {
   ...convolution,
   ...maxPooling,
   ...averagePooling,
+  ...resampling,
   ...batchNormalization,
   ...responseNormalization,
 };

@@ -198,6 +198,7 @@ const twice: ReadonlySet<OpName> = new Set<OpName>([
   'maxPool2d',
   'sumPool2d',
   'averagePool2d',
+  'resample',
   'batchNormTrain',
   'batchNormEval',
   'softmax',

@@ -1,6 +1,7 @@
 // Examples without elements: every family must pass them through, and fold nothing into its neutral element.
 
 import { examplesOf, type Example } from './example.ts';
+import { emptyResampling } from './resampling.ts';
 
 const conv = {
   stride: [1, 1],
@@ -171,6 +172,7 @@ export const empty: readonly Example[] = [
     attributes: window,
     inputs: [{ shape: [2, 0, 4, 4] }],
   }),
+  ...emptyResampling,
   ...examplesOf('softmax', {
     name: 'no rows',
     attributes: { axis: 1 },

@@ -9,6 +9,7 @@ import { movement } from './movement.ts';
 import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
 import { reductions } from './reductions.ts';
+import { resampling } from './resampling.ts';
 
 export { drawInputs, lacking, specOf, wantsGradient, type Example } from './example.ts';
 export { empty } from './empty.ts';
@@ -20,6 +21,7 @@ export const examples: readonly Example[] = [
   ...movement,
   ...linear,
   ...pooling,
+  ...resampling,
   ...normalization,
   ...gradientOps,
   ...empty,

@@ -4,6 +4,7 @@
 import type { OpName } from '@convoke/backend-api';
 
 import { examplesOf, type Example } from './example.ts';
+import { nonFiniteResampling } from './resampling.ts';
 
 const special = [NaN, Infinity, -Infinity, 0, -0, 1, -1];
 
@@ -217,6 +218,7 @@ export const nonFinite: readonly Example[] = [
       { shape: [2, 1, 3, 3], range: [0.5, 1] },
     ],
   }),
+  ...nonFiniteResampling,
   ...examplesOf('concat', {
     name: 'special values',
     attributes: { axis: 0 },

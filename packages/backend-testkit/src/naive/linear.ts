@@ -1,4 +1,4 @@
-// Matrix products, convolution and pooling as sums over all their terms.
+// Matrix products, convolution, pooling and resampling as sums over all their terms.
 
 import { matmulGeometry, type Padding2d, type Pair } from '@convoke/backend-api';
 
@@ -44,7 +44,7 @@ function matrixAt({ spec: { shape } }: NaiveValue, index: readonly number[]): nu
 
 const undilated: Pair = [1, 1];
 
-export const linear: Kernels<'matmul' | 'conv2d' | 'maxPool2d' | 'sumPool2d'> = {
+export const linear: Kernels<'matmul' | 'conv2d' | 'maxPool2d' | 'sumPool2d' | 'resample'> = {
   matmul: ([a, b], attributes, [spec]) => {
     const { transposeA, transposeB } = attributes;
     const { m, n, k } = matmulGeometry(a!.spec.shape, b!.spec.shape, attributes);
@@ -120,6 +120,24 @@ export const linear: Kernels<'matmul' | 'conv2d' | 'maxPool2d' | 'sumPool2d'> = 
         eachTap(geometry, size, outputY!, outputX!, (h, w) => {
           sum += x!.data[offsetOf(x!.spec.shape, [n!, c!, h, w])]!;
         });
+        return sum;
+      }),
+    ];
+  },
+
+  resample: ([x, weights, starts], { axis }, [spec]) => {
+    const length = x!.spec.shape[axis]!;
+    const taps = weights!.spec.shape[1]!;
+    return [
+      build(spec!, (index) => {
+        const i = index[axis]!;
+        let sum = 0;
+        for (let t = 0; t < taps; t++) {
+          const weight = weights!.data[i * taps + t]!;
+          const place = starts!.data[i]! + t;
+          if (weight === 0 || place < 0 || place >= length) continue;
+          sum += weight * x!.data[offsetOf(x!.spec.shape, index.with(axis, place))]!;
+        }
         return sum;
       }),
     ];

@@ -351,6 +351,18 @@ export const rules: { readonly [K in OpName]?: Rule<K> } = {
     () => run('averagePool2dGradient', [g], { ...attributes, inputSize: spatial(x!) }),
   ],
 
+  resample: (g, [, ...windows], _, attributes) => {
+    const [weights, starts, transposedWeights, transposedStarts] = windows as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    return [
+      () => run('resample', [g, transposedWeights, transposedStarts, weights, starts], attributes),
+    ];
+  },
+
   batchNormTrain: (g, [x, weight], [, mean, variance], attributes) => {
     let shared: Tensor[] | undefined;
     const all = (): Tensor[] =>

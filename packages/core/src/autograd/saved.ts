@@ -73,6 +73,7 @@ const saved: { readonly [K in OpName]?: SavedPositions } = {
   maxPool2d: { inputs: [], outputs: [1] },
   sumPool2d: nothing,
   averagePool2d: nothing,
+  resample: from(1, 2, 3, 4),
   batchNormTrain: { inputs: [0, 1], outputs: [1, 2] },
   softmax: fromOutput,
   logSoftmax: fromOutput,
