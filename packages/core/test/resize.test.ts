@@ -4,16 +4,31 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import {
   adaptiveAvgPool2d,
   checkGradients,
+  explain,
   flip,
+  grad,
   interpolate,
   mul,
+  parameter,
   permute,
+  square,
   sum,
+  valueAndGrad,
   zeros,
   type InterpolateOptions,
   type Tensor,
 } from '../src/index.ts';
-import { build, mismatch, floats, ints, leaked, plain, useJs, type Plain } from './images.ts';
+import {
+  build,
+  mismatch,
+  floats,
+  ints,
+  leaked,
+  numbers,
+  plain,
+  useJs,
+  type Plain,
+} from './images.ts';
 
 beforeAll(useJs);
 
@@ -197,6 +212,88 @@ describe('interpolate by size', () => {
   });
 });
 
+/** Where PyTorch 1.13 has NaN in a resized image [5, 6] that has it at [2, 3]. */
+const spreads: [string, InterpolateOptions, string[]][] = [
+  [
+    'bilinear, doubled',
+    { mode: 'bilinear', size: [10, 12] },
+    [
+      '............',
+      '............',
+      '............',
+      '.....NNNN...',
+      '.....NNNN...',
+      '.....NNNN...',
+      '.....NNNN...',
+      '............',
+      '............',
+      '............',
+    ],
+  ],
+  ['bilinear, reduced', { mode: 'bilinear', size: [3, 4] }, ['....', '..N.', '....']],
+  [
+    'bicubic',
+    { mode: 'bicubic', size: [8, 9] },
+    [
+      '.........',
+      '..NNNNNN.',
+      '..NNNNNN.',
+      '..NNNNNN.',
+      '..NNNNNN.',
+      '..NNNNNN.',
+      '..NNNNNN.',
+      '.........',
+    ],
+  ],
+  [
+    'bilinear with antialias',
+    { mode: 'bilinear', size: [3, 4], antialias: true },
+    ['.NN.', '.NN.', '....'],
+  ],
+  ['area', { mode: 'area', size: [3, 4] }, ['....', '..N.', '....']],
+];
+
+describe('what is not finite', () => {
+  async function spreadOf(value: number, options: InterpolateOptions): Promise<string[]> {
+    const x = numbers([1, 1, 5, 6]);
+    x[2 * 6 + 3] = value;
+    const y = interpolate(floats([1, 1, 5, 6], x), options);
+    const marks = Array.from(await y.data(), (one) => (Number.isFinite(one) ? '.' : 'N'));
+    const width = y.shape[3]!;
+    return Array.from({ length: y.shape[2]! }, (_, row) =>
+      marks.slice(row * width, (row + 1) * width).join(''),
+    );
+  }
+
+  test.each(spreads)('goes as far as in PyTorch: %s', async (_, options, expected) => {
+    for (const value of [NaN, Infinity]) expect(await spreadOf(value, options)).toEqual(expected);
+  });
+
+  test('goes nowhere that it weighs 0', async () => {
+    const options = { mode: 'bilinear', size: [5, 6], alignCorners: true } as const;
+    const alone = ['......', '......', '...N..', '......', '......'];
+    expect(await spreadOf(NaN, options)).toEqual(alone);
+    expect(await spreadOf(NaN, { ...options, mode: 'bicubic' })).toEqual(alone);
+  });
+
+  test('stays in its cells where an axis is averaged', async () => {
+    const x = floats([1, 1, 1, 5], [1, 2, NaN, 4, 5]);
+    const y = await adaptiveAvgPool2d(x, { outputSize: [1, 4] }).data();
+    // PyTorch's cells: elements 0 to 1, 1 to 2, 2 to 3, 3 to 4.
+    expect([...y]).toEqual([1.5, NaN, NaN, 4.5]);
+  });
+
+  test('in a gradient, goes where it came from', async () => {
+    const x = parameter(floats([1, 1, 1, 6]));
+    const y = interpolate(x, { size: [1, 12], mode: 'bilinear' });
+    const gradient = floats([1, 1, 1, 12], [1, 1, 1, 1, 1, NaN, 1, 1, 1, 1, 1, 1]);
+    const [slope] = grad(y, [x], { gradient });
+    // Element 5 of the result lies between 2 and 3 of the image.
+    const wild = Array.from(await slope!.data(), (value) => Number.isNaN(value));
+    expect(wild).toEqual([false, false, true, true, false, false]);
+  });
+});
+
 describe('interpolate by scaleFactor', () => {
   test('looks where the factor says, unless sizes are to be recomputed', async () => {
     const x = floats([1, 1, 5, 7], 3);
@@ -289,11 +386,27 @@ describe('interpolate', () => {
     },
   );
 
+  test.each(smooth)('second derivatives agree with finite differences: %o', async (options) => {
+    const [weights, direction] = [floats([1, 1, 3, 5], 2), floats([1, 1, 4, 3], 5)];
+    const resize = (x: Tensor): Tensor => interpolate(x, { ...options, size: [3, 5] });
+    const slope = valueAndGrad((x) => sum(mul(square(resize(x)), weights)));
+    const check = await checkGradients(
+      (x) => sum(mul(slope(x).grads[0]!, direction)),
+      [floats([1, 1, 4, 3], 3)],
+    );
+    expect(check).toMatchObject({ passed: true });
+  });
+
   test('leaves nothing behind but its result', () => {
     const x = floats([1, 1, 5, 6]);
     for (const mode of ['nearest', 'bilinear', 'bicubic', 'area'] as const) {
       expect(leaked(() => interpolate(x, { size: 4, mode }))).toBe(0);
     }
+  });
+
+  test('goes along one axis, then the other', () => {
+    const { ops } = explain(() => interpolate(floats([1, 1, 5, 6]), { size: 4, mode: 'bicubic' }));
+    expect(ops).toEqual([{ op: 'resample', run: 2, decomposed: 0 }]);
   });
 
   test('computes shapes without data', () => {

@@ -1,16 +1,26 @@
-// Weights by which the elements of one axis make those of another, computed on the host in float64: interpolation and
-// averaging of images are two small matrix products. PyTorch's conventions for where an output element looks.
+// Windows by which the elements of one axis make those of another, their weights computed on the host in float64:
+// interpolation and averaging of images go along one axis, then the other. PyTorch's conventions for where an output element
+// looks.
 
 import { fromHost } from '../creation.ts';
 import { run } from '../dispatch.ts';
 import { scope } from '../scope.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** A matrix [output, input] in C order. */
+/** For each of `count` elements the `taps` weights of those from its start on. */
+interface Windows {
+  readonly count: number;
+  readonly taps: number;
+  /** [count, taps], in C order. */
+  readonly weights: Float32Array;
+  readonly starts: Int32Array;
+}
+
 export interface AxisWeights {
-  readonly output: number;
-  readonly input: number;
-  readonly values: Float32Array;
+  /** A window of the input for each element of the output. */
+  readonly forward: Windows;
+  /** A window of the output for each element of the input: where it goes, for gradients. */
+  readonly transposed: Windows;
 }
 
 /** Input elements per output element, and how far along the input's axis output element i looks. */
@@ -26,31 +36,71 @@ export interface AxisSampling {
 const CACHED = 64;
 const cache = new Map<string, AxisWeights>();
 
+/** The weights of an output element: those of the input's elements from `start` on. */
+interface Window {
+  readonly start: number;
+  readonly weights: readonly number[];
+}
+
 /** Weights by name of all that determines them; the oldest of 64 makes room. */
-function cached(key: string, input: number, output: number, fill: Fill): AxisWeights {
+function cached(
+  key: string,
+  input: number,
+  output: number,
+  windowOf: (i: number) => Window,
+): AxisWeights {
   const known = cache.get(key);
   if (known) return known;
-  const values = new Float32Array(output * input);
-  for (let i = 0; i < output; i++) {
-    const row = new Float64Array(input);
-    fill(i, row);
-    values.set(row, i * input);
-  }
-  const weights = { output, input, values };
+  const windows = Array.from({ length: output }, (_, i) => trimmed(windowOf(i)));
+  const weights = { forward: packed(windows), transposed: packed(transpose(windows, input)) };
   if (cache.size >= CACHED) cache.delete(cache.keys().next().value!);
   cache.set(key, weights);
   return weights;
 }
-type Fill = (i: number, row: Float64Array) => void;
 
-/** rows x columns^T for every plane of x [N, C, H, W]: [N, C, rows.output, columns.output]. */
+/** Without zeros at either end. */
+function trimmed({ start, weights }: Window): Window {
+  const first = weights.findIndex((weight) => weight !== 0);
+  const last = weights.findLastIndex((weight) => weight !== 0);
+  return { start: start + first, weights: weights.slice(first, last + 1) };
+}
+
+function transpose(windows: readonly Window[], input: number): Window[] {
+  const columns = Array.from({ length: input }, () => ({ start: 0, weights: [] as number[] }));
+  for (const [i, { start, weights }] of windows.entries()) {
+    for (const [t, weight] of weights.entries()) {
+      if (weight === 0) continue;
+      const column = columns[start + t]!;
+      if (column.weights.length === 0) column.start = i;
+      while (column.weights.length < i - column.start) column.weights.push(0);
+      column.weights.push(weight);
+    }
+  }
+  return columns;
+}
+
+/** Windows of one length; shorter ones are filled up with zeros. */
+function packed(windows: readonly Window[]): Windows {
+  const count = windows.length;
+  const taps = windows.reduce((most, { weights }) => Math.max(most, weights.length), 0);
+  const weights = new Float32Array(count * taps);
+  for (const [i, window] of windows.entries()) weights.set(window.weights, i * taps);
+  return { count, taps, weights, starts: Int32Array.from(windows, ({ start }) => start) };
+}
+
+/** x [N, C, H, W] with the height of `rows` and the width of `columns`. */
 export function resample(x: Tensor, rows: AxisWeights, columns: AxisWeights): Tensor {
-  return scope(() => {
-    const matrix = ({ output, input, values }: AxisWeights): Tensor =>
-      fromHost({ shape: [output, input], dtype: 'float32' }, values, x.backend);
-    const wide = run('matmul', [x, matrix(columns)], { transposeA: false, transposeB: true });
-    return run('matmul', [matrix(rows), wide], { transposeA: false, transposeB: false });
-  });
+  const tensors = ({ count, taps, weights, starts }: Windows): Tensor[] => [
+    fromHost({ shape: [count, taps], dtype: 'float32' }, weights, x.backend),
+    fromHost({ shape: [count], dtype: 'int32' }, starts, x.backend),
+  ];
+  const along = (from: Tensor, axis: 2 | 3): Tensor => {
+    const { forward, transposed } = axis === 2 ? rows : columns;
+    return run('resample', [from, ...tensors(forward), ...tensors(transposed)], { axis });
+  };
+  // The fewer rows there are, the less there is to do for the columns.
+  const rowsFirst = rows.forward.count < x.shape[2]!;
+  return scope(() => (rowsFirst ? along(along(x, 2), 3) : along(along(x, 3), 2)));
 }
 
 /** The cells into which adaptive pooling divides an axis; `end` is exclusive. */
@@ -64,9 +114,9 @@ export function cells(input: number, output: number): { start: number; end: numb
 /** Averages over cells. */
 export function areaWeights(input: number, output: number): AxisWeights {
   const list = cells(input, output);
-  return cached(`area ${input} ${output}`, input, output, (i, row) => {
+  return cached(`area ${input} ${output}`, input, output, (i) => {
     const { start, end } = list[i]!;
-    row.fill(1 / (end - start), start, end);
+    return { start, weights: Array.from({ length: end - start }, () => 1 / (end - start)) };
   });
 }
 
@@ -97,25 +147,29 @@ function keyOf(name: string, { input, output, alignCorners, scaleFactor }: AxisS
 export function linearWeights(sampling: AxisSampling): AxisWeights {
   const { input, output, alignCorners } = sampling;
   const step = stepOf(sampling);
-  return cached(keyOf('linear', sampling), input, output, (i, row) => {
+  return cached(keyOf('linear', sampling), input, output, (i) => {
     const source = alignCorners ? i * step : Math.max((i + 0.5) * step - 0.5, 0);
-    const first = Math.min(Math.floor(source), input - 1);
-    const second = Math.min(first + 1, input - 1);
-    const share = Math.min(source - first, 1);
-    row[first]! += 1 - share;
-    row[second]! += share;
+    const start = Math.min(Math.floor(source), input - 1);
+    const share = source - start;
+    return { start, weights: start === input - 1 ? [1] : [1 - share, share] };
   });
 }
 
 export function cubicWeights(sampling: AxisSampling): AxisWeights {
   const { input, output, alignCorners } = sampling;
   const step = stepOf(sampling);
-  return cached(keyOf('cubic', sampling), input, output, (i, row) => {
+  const inside = (tap: number): number => Math.min(Math.max(tap, 0), input - 1);
+  return cached(keyOf('cubic', sampling), input, output, (i) => {
     const source = alignCorners ? i * step : (i + 0.5) * step - 0.5;
     const first = Math.floor(source) - 1;
+    const start = inside(first);
+    const weights: number[] = [];
+    // What looks beyond the edge takes the element at it.
     for (let tap = first; tap < first + 4; tap++) {
-      row[Math.min(Math.max(tap, 0), input - 1)]! += cubic(source - tap, -0.75);
+      const at = inside(tap) - start;
+      weights[at] = (weights[at] ?? 0) + cubic(source - tap, -0.75);
     }
+    return { start, weights };
   });
 }
 
@@ -132,15 +186,14 @@ export function antialiasWeights(
     mode === 'bilinear'
       ? (x: number) => Math.max(1 - Math.abs(x), 0)
       : (x: number) => cubic(x, -0.5);
-  return cached(keyOf(`antialias ${mode}`, sampling), input, output, (i, row) => {
+  return cached(keyOf(`antialias ${mode}`, sampling), input, output, (i) => {
     const centre = step * (i + 0.5);
     const start = Math.max(Math.trunc(centre - reach + 0.5), 0);
     const end = Math.min(Math.trunc(centre + reach + 0.5), input);
-    let total = 0;
-    for (let j = start; j < end; j++) {
-      row[j] = kernel((j - centre + 0.5) / widening);
-      total += row[j]!;
-    }
-    for (let j = start; j < end; j++) row[j]! /= total;
+    const weights = Array.from({ length: end - start }, (_, t) =>
+      kernel((start + t - centre + 0.5) / widening),
+    );
+    const total = weights.reduce((sum, weight) => sum + weight);
+    return { start, weights: weights.map((weight) => weight / total) };
   });
 }

@@ -188,6 +188,15 @@ const calls: { readonly [K in OpName]?: Call } = {
     { ...window, divisor: 'valid', countedPadding: window.padding },
     images,
   ),
+  resample: {
+    inputs: () => [mixed()],
+    apply: (x) =>
+      scope(() => {
+        const windows = [floats([2, 2], [0.5, 0.25, 0.75, -0.5]), ints([2], [0, 1])];
+        const transposed = [floats([3, 2], [0.5, 0, 0.25, 0.75, -0.5, 0]), ints([3], [0, 0, 1])];
+        return run('resample', [x!, ...windows, ...transposed], { axis: 1 });
+      }),
+  },
   batchNormTrain: call(
     'batchNormTrain',
     { epsilon: 0.1 },
