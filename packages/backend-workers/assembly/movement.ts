@@ -177,8 +177,11 @@ function tileOfBytes(from: usize, to: usize, height: i32, toStep: i32, width: i3
   }
 }
 
-/** Squares of 4 x 4; at the edges the last column stands in for those that are not there. */
-function tile(from: usize, to: usize, height: i32, toStep: i32, width: i32, fromStep: i32): void {
+/**
+ * Rows are neighbours in the source, columns in the target; steps in bytes. By squares of 4 x 4; at the edges the last column
+ * stands in for those that are not there.
+ */
+export function tile(from: usize, to: usize, height: i32, toStep: i32, width: i32, fromStep: i32): void {
   for (let i = 0; i < height; i += 4) {
     const rest = height - i;
     let source = from + (<usize>i << 2);

@@ -11,6 +11,7 @@ import { optimizers } from './optimizers.ts';
 import type { Planners } from './planner.ts';
 import { pooling } from './pooling.ts';
 import { reductions } from './reductions.ts';
+import { resampling } from './resampling.ts';
 import { softmax } from './softmax.ts';
 
 export const planners: Planners = {
@@ -22,6 +23,7 @@ export const planners: Planners = {
   ...matrixProduct,
   ...convolution,
   ...pooling,
+  ...resampling,
   ...normalization,
   ...softmax,
   ...optimizers,

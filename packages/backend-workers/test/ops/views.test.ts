@@ -1,11 +1,11 @@
 // Every op that takes images must give the same whichever way they lie: as uploaded, or channels last as convolutions leave
 // them.
 
-import type { OpAttributes, OpName, Shape } from '@convoke/backend-api';
+import type { Backend, Handle, OpAttributes, OpName, Shape } from '@convoke/backend-api';
 import { fromData, runNaive } from '@convoke/backend-testkit';
 import { describe, expect, test } from 'vitest';
 
-import { channelsLastCopy, count, put, read, release, run, testBackend } from '../lab.ts';
+import { channelsLastCopy, count, put, putInts, read, release, run, testBackend } from '../lab.ts';
 
 const backend = testBackend();
 const SHAPE: Shape = [2, 3, 4, 5];
@@ -48,6 +48,7 @@ const examples: readonly Example[] = [
     example('sort', { axis, descending: true }),
     example('flip', { axes: [axis] }),
     example('concat', { axis }, SHAPE),
+    example('resample', { axis }),
   ]),
   example('slice', { starts: [0, 1, 2, 0], sizes: [1, 2, 2, 3], steps: [1, 1, 1, 2] }),
   example('slice', { starts: [0, 1, 2, 0], sizes: [2, 1, 2, 5], steps: [1, 1, 1, 1] }),
@@ -62,6 +63,16 @@ const examples: readonly Example[] = [
   example('batchNormEval', { epsilon: 0.1 }, [3], [3], [3], [3]),
   example('localResponseNorm', { size: 3, alpha: 0.5, beta: 0.75, k: 1 }),
 ];
+
+/** Three windows of two taps on an axis; what gradients need of them is left out. */
+function windows(b: Backend, length: number): Handle[] {
+  return [
+    put(b, [3, 2], [1, 2, 3, 4, 5, 6]),
+    putInts(b, [3], [0, length - 2, 0]),
+    put(b, [length, 1], Array(length).fill(0)),
+    putInts(b, [length], Array(length).fill(0)),
+  ];
+}
 
 function title({ op, attributes, others }: Example): string {
   return [op, JSON.stringify(attributes), ...(others ?? []).map((shape) => `with [${shape}]`)].join(
@@ -80,6 +91,9 @@ describe('an op on images that lie channels last', () => {
       if (op === 'gather') {
         const at = new Int32Array(2 * 3 * 2 * 5).map((_, i) => (i * 7) % 4);
         rest.push(b.upload({ shape: [2, 3, 2, 5], dtype: 'int32' }, at));
+      }
+      if (op === 'resample') {
+        rest.push(...windows(b, SHAPE[(attributes as OpAttributes['resample']).axis]!));
       }
       const inputs = [x, ...rest];
       const values = await Promise.all(

@@ -74,8 +74,8 @@ function target(
 }
 
 /**
- * x [N, C, H, W] resized. Weights are computed on the host; a NaN or infinity goes where it weighs something. Throws a ShapeError
- * for options that do not go together.
+ * x [N, C, H, W] resized. Weights are computed on the host; a NaN or infinity goes where it weighs something. Throws a
+ * ShapeError for options that do not go together.
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   const { mode = 'nearest', alignCorners = false, antialias = false } = options;
