@@ -30,7 +30,7 @@ function transposed([, weights, starts]: readonly NaiveValue[], length: number):
 }
 
 /** The five inputs. The transposed windows are as wide as there are elements of the result. */
-export function resampleInputs(
+function resampleInputs(
   { shape, axis, starts, taps, weights }: Windows,
   x: Partial<Recipe> = {},
 ): Recipe[] {
