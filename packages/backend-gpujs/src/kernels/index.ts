@@ -10,6 +10,7 @@ import { normalizationKernels } from './normalization.ts';
 import { optimizerKernels } from './optimizers.ts';
 import { poolingKernels } from './pooling.ts';
 import { reductionKernels } from './reductions.ts';
+import { resamplingKernels } from './resampling.ts';
 
 export const kernels: OpKernels = {
   ...creationKernels,
@@ -19,6 +20,7 @@ export const kernels: OpKernels = {
   ...matmulKernels,
   ...convKernels,
   ...poolingKernels,
+  ...resamplingKernels,
   ...normalizationKernels,
   ...optimizerKernels,
 };
