@@ -21,6 +21,11 @@ import { Image } from './winograd-image';
 /** Scratch memory of transforms and products; tiles of a fused chunk stand behind it (src/kernels/winograd.ts knows it). */
 const WORK: usize = 2048;
 const K_BLOCK = 256;
+/**
+ * What of a filter's plane stays in the second cache is read again for every few tiles. Of a larger part each panel is read
+ * once, and all tiles again.
+ */
+const CACHED_BYTES: usize = 524288;
 
 // @kernel
 // Transforms tiles of the image. Arguments: an Image.
@@ -39,13 +44,12 @@ export function winogradProducts(a: usize, chunk: i32): void {
   const image = changetype<Image>(a);
   const column = (chunk % image.columnChunks) * image.columnsPerChunk;
   const plane = chunk / image.columnChunks;
+  const end = min(column + image.columnsPerChunk, <i32>(outputBytes(image) >> 2));
   const tiles = image.endTile - image.firstTile;
-  product(
-    image, plane, tiles,
-    <usize>image.v + <usize>plane * planeBytes(tiles, channelBytes(image)),
-    <usize>image.products + <usize>plane * planeBytes(tiles, outputBytes(image)),
-    column, min(column + image.columnsPerChunk, <i32>(outputBytes(image) >> 2)),
-  );
+  const v = <usize>image.v + <usize>plane * planeBytes(tiles, channelBytes(image));
+  const y = <usize>image.products + <usize>plane * planeBytes(tiles, outputBytes(image));
+  const step = <usize>(end - column) * channelBytes(image) > CACHED_BYTES ? 8 : end - column;
+  for (let c = column; c < end; c += step) product(image, plane, tiles, v, y, c, min(c + step, end));
 }
 
 // @kernel
