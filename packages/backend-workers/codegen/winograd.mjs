@@ -150,27 +150,25 @@ function tileTransform(name, { m, size }, read, transform, values) {
   image: Image, tile: i32, end: i32, to: usize, tileBytes: usize, planeBytes: usize, work: usize,
 ): void {
 ${constants(values)}
-  const addresses = work + ${size * read * 16};
-  const inputHeight = <u32>image.height, inputWidth = <u32>image.width;
-  const pixelBytes: usize = image.pixelBytes;
   for (; tile < end; tile++) {
     const column = tile % image.tileColumns, rest = tile / image.tileColumns;
     const row = rest % image.tileRows;
-    const x = image.x + <usize>(rest / image.tileRows) * <usize>(inputHeight * inputWidth) * pixelBytes;
     const top = row * ${m} - image.top, left = column * ${m} - image.left;
-    for (let i = 0; i < ${read}; i++) {
-      const y = top + i;
-      const line = x + <usize>(y * <i32>inputWidth + left) * pixelBytes;
-      for (let j = 0; j < ${read}; j++) {
-        const inside = <u32>y < inputHeight && <u32>(left + j) < inputWidth;
-        store<u32>(addresses + (<usize>(i * ${read} + j) << 2), <u32>(inside ? line + <usize>j * pixelBytes : image.zeros));
-      }
+    const plane = rest / image.tileRows;
+${lines(range(read).map((i) => `    const r${i} = rowOf(image, plane, top + ${i}, left);`))}
+    const first = min(max(-left, 0), ${read}), last = max(min(image.width - left, ${read}), first);
+    for (let j = 0; j < ${read}; j++) {
+      if (j >= first && j < last) continue;
+      for (let i = 0; i < ${size}; i++) v128.store(work + (<usize>(i * ${read} + j) << 4), f32x4.splat(0));
     }
+    const pixelBytes: usize = image.pixelBytes;
     let target = to;
     for (let c: usize = 0; c < tileBytes; c += 16) {
-      for (let j: usize = 0; j < ${read}; j++) {
-        const from = addresses + (j << 2), at = work + (j << 4);
-${lines(names(read).map((d, i) => `        const ${d} = v128.load(<usize>load<u32>(from, ${i * read * 4}) + c);`))}
+      let o = <usize>first * pixelBytes + c;
+      const past = work + (<usize>last << 4);
+      for (let at = work + (<usize>first << 4); at < past; at += 16) {
+${lines(names(read).map((d, i) => `        const ${d} = v128.load(r${i} + o);`))}
+        o += pixelBytes;
         ${lines(first)}
 ${lines(results.map((r, i) => `        v128.store(at, ${r}, ${i * read * 16});`))}
       }
@@ -227,6 +225,7 @@ ${constants(outputConstants)}
     const column = (tile % image.tileColumns) * ${m}, rest = tile / image.tileColumns;
     const row = (rest % image.tileRows) * ${m};
     const rows = min(${m}, image.outputHeight - row), columns = min(${m}, image.outputWidth - column);
+    const plain = columns == ${m} && image.residual == 0;
     const offset = <usize>(rest / image.tileRows) * <usize>image.outputHeight * lineBytes + <usize>row * lineBytes + <usize>column * pixelBytes;
     for (let channel = 0; channel < outputs; channel += 4) {
       const c = (<usize>channel) << 2;
@@ -244,6 +243,17 @@ ${lines(results.map((r, i) => `        v128.store(at, ${r}, ${i * size * 16});`)
 ${lines(names(size).map((d, i) => `        const ${d} = v128.load(at, ${i * 16});`))}
         ${lines(first)}
         let to = offset + <usize>i * lineBytes + c;
+        if (plain && left >= 4) {
+${lines(
+  results.map(
+    (
+      r,
+    ) => `          v128.store(image.y + to, f32x4.pmin(f32x4.pmax(f32x4.add(${r}, bias), low), high));
+          to += pixelBytes;`,
+  ),
+)}
+          continue;
+        }
 ${lines(
   results.map(
     (r, j) => `        ${j > 0 ? `if (columns > ${j}) ` : ''}{
@@ -363,6 +373,12 @@ ${lines([1, 4, 6].map(productTile))}
 export const productOf: StaticArray<(
   v: usize, vBytes: usize, to: usize, panel: usize, y: usize, yBytes: usize, add: bool,
 ) => void> = [product1, product1, product1, product1, product4, product4, product6];
+
+/** Where a row of a tile begins, of which the column \`left\` is the first; a row outside the image is zeros. */
+function rowOf(image: Image, plane: i32, row: i32, left: i32): usize {
+  if (<u32>row >= <u32>image.height) return image.zeros;
+  return image.x + <usize>((plane * image.height + row) * image.width + left) * <usize>image.pixelBytes;
+}
 
 ${[F4, F2]
   .flatMap((f) => [

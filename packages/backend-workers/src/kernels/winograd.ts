@@ -132,7 +132,7 @@ function emitTiles(
     conv.bias ?? 0,
     conv.residual ?? 0,
     conv.y ?? 0,
-    e.zeros(channels * 4 + 16),
+    e.zeros((conv.m + 2) * channels * 4 + 16),
     size[0],
     size[1],
     channels * 4,
