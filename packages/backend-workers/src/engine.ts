@@ -258,12 +258,39 @@ function lostError(reason: string): BackendError {
   );
 }
 
+function refused(reason: string): BackendError {
+  return new BackendError('backend-unavailable', `workers: ${reason}`);
+}
+
+const optionNames: readonly string[] = [
+  'threads',
+  'precision',
+  'maxMemory',
+  'createWorker',
+  'sharedMemory',
+] satisfies (keyof EngineOptions)[];
+
+/** In JavaScript anything may be given; a misspelt option must not go unnoticed. */
+function expectOptions(options: EngineOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw refused(`options must be an object such as { threads: 2 }, got ${String(options)}`);
+  }
+  const stray = Object.keys(options).find((name) => !optionNames.includes(name));
+  if (stray !== undefined) {
+    throw refused(`there is no option '${stray}'; expected some of ${optionNames.join(', ')}`);
+  }
+  const { precision, createWorker } = options;
+  if (!['fast', 'strict', undefined].includes(precision)) {
+    throw refused(`precision must be 'fast' or 'strict', got ${String(precision)}`);
+  }
+  if (!['function', 'undefined'].includes(typeof createWorker)) {
+    throw refused(`createWorker must be a function, got ${String(createWorker)}`);
+  }
+}
+
 function threadCount(threads: number = availableThreads()): number {
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
-    throw new BackendError(
-      'backend-unavailable',
-      `workers: threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`,
-    );
+    throw refused(`threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}`);
   }
   return threads;
 }
@@ -276,10 +303,9 @@ function sayWhyPrivate(reason: string): void {
 
 /** Starts workers and resolves once they are ready. Throws a BackendError that says why it cannot. */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  expectOptions(options);
   const unavailable = whyUnavailable();
-  if (unavailable !== null) {
-    throw new BackendError('backend-unavailable', `workers: ${unavailable}`);
-  }
+  if (unavailable !== null) throw refused(unavailable);
   const notShared = whyNotShared();
   const shared = notShared === null && options.sharedMemory !== false;
   if (notShared !== null) sayWhyPrivate(notShared);

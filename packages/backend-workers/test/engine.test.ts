@@ -389,6 +389,15 @@ describe('engine', () => {
     for (const maxMemory of [1000, 2 ** 33, Number.NaN]) {
       await expect(createEngine({ maxMemory })).rejects.toThrow(/maxMemory must be from/);
     }
+    for (const [options, message] of [
+      [{ thread: 2 }, "there is no option 'thread'; expected some of threads, precision"],
+      [{ precision: 'exact' }, "precision must be 'fast' or 'strict', got exact"],
+      [{ createWorker: 5 }, 'createWorker must be a function, got 5'],
+      [null, 'options must be an object such as { threads: 2 }, got null'],
+      ['fast', 'options must be an object such as { threads: 2 }, got fast'],
+    ] as const) {
+      await expect(createEngine(options as EngineOptions)).rejects.toThrow(message);
+    }
   });
 
   test('a worker that does not start is a BackendError that says why', async () => {
