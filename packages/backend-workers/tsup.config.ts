@@ -11,4 +11,8 @@ export default defineConfig({
   dts: false,
   // Most of it is planned by many small functions; sources come along for reading.
   minify: true,
+  // The packed kernels stand at the head of the bundle, apart from the program: gzip codes the two differently.
+  esbuildOptions: (options) => {
+    options.inject = ['src/generated/kernels.ts'];
+  },
 });
