@@ -6,8 +6,9 @@
 // looks at in its own control word (position | 1) and looks again whether that command is still the current one: only then
 // may it touch the command, and the caller does not write over what is announced.
 
-import { table } from './generated/table';
 import { setScratch } from './thread';
+
+export * from './generated/kernels';
 
 const TAIL: usize = 0;
 const CURRENT: usize = 128;
@@ -34,9 +35,9 @@ export function start(scratchAddress: usize): void {
   setScratch(scratchAddress);
 }
 
-/** Runs one chunk of one kernel. */
+/** Runs one chunk of one kernel, given by its place in the table of functions (codegen/index.mjs). */
 export function call(kernel: i32, a: usize, chunk: i32): void {
-  unchecked(table[kernel])(a, chunk);
+  call_indirect<void>(kernel, a, chunk);
 }
 
 /**
@@ -94,7 +95,7 @@ function run(command: usize, chunks: i32): bool {
   while (atomic.load<i32>(command + CLAIMED) < chunks) {
     const chunk = atomic.add<i32>(command + CLAIMED, 1);
     if (chunk >= chunks) break;
-    unchecked(table[kernel])(a, chunk);
+    call_indirect<void>(kernel, a, chunk);
     completed++;
   }
   if (completed == 0) return false;
