@@ -37,18 +37,22 @@ for (const [first, last, count] of [
 ] as const) {
   operands.fill(count, first, last + 1);
 }
-const LOCAL_GET = 32;
-const LOCAL_TEE = 34;
 
 /** Contexts whose opinions are mixed. */
 const CONTEXTS = 6;
-/** An answer moves an opinion by 1 / (n + 1.5), n the answers before it, this many at most: it forgets the oldest. */
-const MEMORY = 8;
+/** An answer moves an opinion by 1 / (n + 1.4), n the answers before it, this many at most: it forgets the oldest. */
+const MEMORY = 6;
 /** How far an answer moves the weights of opinions. */
-const LEARNING_RATE = 0.015;
-const INITIAL_WEIGHT = 0.3;
-/** Sets of weights: for bits in 3 states, for the expected byte in 3 states and 16 lengths of a run. */
-const SETS = 3 + 3 * 16;
+const LEARNING_RATE = 0.006;
+const INITIAL_WEIGHT = 0.14;
+/** Kinds of questions: about bits in 3 states, about the expected byte in 3 states and 16 lengths of a run. */
+const KINDS = 3 + 3 * 16;
+/**
+ * An opinion weighs as much as two sets of weights say together. One is for the kind of question and for how many opinions have
+ * seen an answer before; the other for the opcode whose operands are read, or for none, and for bits or the expected byte.
+ */
+const SETS_BY_KIND = KINDS * (CONTEXTS + 1);
+const SETS = SETS_BY_KIND + 2 * operands.length;
 
 // Opinions are mixed as logarithms of odds, in steps of 1/256 from -8 to 8. Both functions are tables made by multiplication
 // and division alone, which give the same bits in every engine; Math.exp does not.
@@ -104,21 +108,29 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
       const line = (owner >>> (32 - LINES_LOG)) & ~15;
       const tag = (owner << 16) >> 16;
       if (opinions[line] !== tag) {
-        opinions.fill(0, line, line + 16);
         opinions[line] = tag;
+        for (let j = line + 1; j < line + 16; j++) opinions[j] = 0;
       }
       places[i] = line;
     }
   };
 
-  /** `offset` from the places, `set` of weights. */
-  const question = (offset: number, set: number, mask: number, value: number): boolean => {
-    const first = set * CONTEXTS;
+  /** The opcode whose operands are being read, or 0. */
+  let reading = 0;
+
+  /** `offset` from the places, `kind` of question. */
+  const question = (offset: number, kind: number, mask: number, value: number): boolean => {
+    let known = 0;
+    for (let i = 0; i < CONTEXTS; i++) {
+      const opinion = opinions[places[i]! + offset]!;
+      if (opinion !== 0) known++;
+      inputs[i] = logOdds[(opinion >> 4) + STEPS / 2]!;
+    }
+    const byKind = (kind * (CONTEXTS + 1) + known) * CONTEXTS;
+    const byOpcode = (SETS_BY_KIND + 2 * reading + (mask === 255 ? 1 : 0)) * CONTEXTS;
     let sum = 0;
     for (let i = 0; i < CONTEXTS; i++) {
-      const input = logOdds[(opinions[places[i]! + offset]! >> 4) + STEPS / 2]!;
-      inputs[i] = input;
-      sum += input * weights[first + i]!;
+      sum += inputs[i]! * (weights[byKind + i]! + weights[byOpcode + i]!);
     }
     const step = Math.floor(sum * 256) + STEPS / 2;
     const likely = probability[Math.min(Math.max(step, 0), STEPS - 1)]!;
@@ -129,50 +141,53 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
       const place = places[i]! + offset;
       const opinion = opinions[place]! >> 4;
       const count = opinions[place]! & 15;
-      const moved = opinion + (certain - opinion) / (count + 1.5);
+      const moved = opinion + (certain - opinion) / (count + 1.4);
       opinions[place] = (moved << 4) | Math.min(count + 1, MEMORY);
-      weights[first + i]! += inputs[i]! * error;
+      const change = inputs[i]! * error;
+      weights[byKind + i]! += change;
+      weights[byOpcode + i]! += change;
     }
     return yes;
   };
 
-  /** Opcodes of the last instructions, the latest first; the last two variables. */
+  /** Opcodes of the last instructions, the latest first; the last byte that followed each opcode. */
   const opcodes = new Int32Array(5);
-  let local = 0;
-  let localBefore = 0;
+  const lastOperands = new Uint8Array(1024);
   /** Where in an instruction we are: a hash of its bytes so far, its prefix (times 256), what is missing of its operands. */
   let within = 0;
   let prefix = 0;
   let missing = 0;
-  /** Where the expected byte stands, how often in a row it was right, and where to look: the last place of a context. */
+  /** Where the expected byte stands, how often in a row it was right, and where to look: the last places of contexts. */
   let from = 0;
   let run = 0;
-  const lastPlaces = new Int32Array(65536);
+  const afterTwo = new Int32Array(65536);
+  const afterFour = new Int32Array(65536);
 
   for (; at < length; at++) {
     const one = hash(within, opcodes[0]!);
     const two = hash(one, opcodes[1]!);
-    const three = hash(two, opcodes[2]!);
-    contexts[0] = one;
-    contexts[1] = hash(hash(one, local + 1), localBefore);
-    contexts[2] = hash(two, local + 1);
-    contexts[3] = hash(hash(three, opcodes[3]!), opcodes[4]!);
+    const four = hash(hash(two, opcodes[2]!), opcodes[3]!);
+    contexts[0] = within;
+    contexts[1] = one;
+    contexts[2] = hash(one, lastOperands[opcodes[0]!]! + 1);
+    contexts[3] = hash(four, opcodes[4]!);
     contexts[4] = hash(0, at < 2 ? 0 : (bytes[at - 1]! << 8) | bytes[at - 2]!);
 
-    const key = three >>> 16;
-    if (run === 0) from = lastPlaces[key]!;
-    lastPlaces[key] = at;
+    if (run === 0) from = afterFour[four >>> 16]! || afterTwo[two >>> 16]!;
+    afterFour[four >>> 16] = at;
+    afterTwo[two >>> 16] = at;
     const expected = bytes[from++]!;
     const state = prefix ? 1 : missing ? 2 : 0;
+    reading = missing ? opcodes[0]! : 0;
     const runs = Math.min(run, 15);
-    contexts[5] = hash(runs + 2, state);
+    contexts[5] = hash(state, (runs + 1) << 2);
     findSingles(expected);
     let byte = expected;
     if (question(0, 3 + state * 16 + runs, 255, expected)) {
       run++;
     } else {
       run = 0;
-      contexts[5] = hash(1, expected);
+      contexts[5] = hash(state, expected << 2);
       let known = 1;
       for (let bit = 128; bit > 0; bit >>= 1) {
         const half = bit > 8 ? 128 : 8;
@@ -188,10 +203,7 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     if (missing) {
       if (missing < 0) missing++;
       else if (byte < 128) missing--;
-      if (opcodes[0]! >= LOCAL_GET && opcodes[0]! <= LOCAL_TEE && !missing) {
-        localBefore = local;
-        local = byte;
-      }
+      lastOperands[opcodes[0]!] = byte;
     } else if (!prefix && byte >= PREFIX) {
       prefix = (byte - PREFIX + 1) << 8;
     } else {
