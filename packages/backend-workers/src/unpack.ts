@@ -49,10 +49,10 @@ const INITIAL_WEIGHT = 0.14;
 const KINDS = 3 + 3 * 16;
 /**
  * An opinion weighs as much as two sets of weights say together. One is for the kind of question and for how many opinions have
- * seen an answer before; the other for the opcode whose operands are read, or for none, and for bits or the expected byte.
+ * seen an answer before; the other for the last opcode, read with all its operands or not yet, and for bits or the expected byte.
  */
 const SETS_BY_KIND = KINDS * (CONTEXTS + 1);
-const SETS = SETS_BY_KIND + 2 * operands.length;
+const SETS = SETS_BY_KIND + 4 * operands.length;
 
 // Opinions are mixed as logarithms of odds, in steps of 1/256 from -8 to 8. Both functions are tables made by multiplication
 // and division alone, which give the same bits in every engine; Math.exp does not.
@@ -115,7 +115,7 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     }
   };
 
-  /** The opcode whose operands are being read, or 0. */
+  /** The last opcode, and whether its operands are being read: 1024 more. */
   let reading = 0;
 
   /** `offset` from the places, `kind` of question. */
@@ -152,7 +152,7 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
 
   /** Opcodes of the last instructions, the latest first; the last byte that followed each opcode. */
   const opcodes = new Int32Array(5);
-  const lastOperands = new Uint8Array(1024);
+  const lastOperands = new Uint8Array(operands.length);
   /** Where in an instruction we are: a hash of its bytes so far, its prefix (times 256), what is missing of its operands. */
   let within = 0;
   let prefix = 0;
@@ -178,7 +178,7 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     afterTwo[two >>> 16] = at;
     const expected = bytes[from++]!;
     const state = prefix ? 1 : missing ? 2 : 0;
-    reading = missing ? opcodes[0]! : 0;
+    reading = opcodes[0]! + (missing ? operands.length : 0);
     const runs = Math.min(run, 15);
     contexts[5] = hash(state, (runs + 1) << 2);
     findSingles(expected);
