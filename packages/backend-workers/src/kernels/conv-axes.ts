@@ -31,6 +31,14 @@ export function axesOf(geometry: ConvGeometry): MeetingAxes {
   return { y: axis(0), x: axis(1) };
 }
 
+/** Words of a command: each of these quantities along y, then along x. */
+export function axisWords(
+  { y, x }: MeetingAxes,
+  ...quantities: readonly (keyof MeetingAxis)[]
+): number[] {
+  return quantities.flatMap((quantity) => [y[quantity], x[quantity]]);
+}
+
 export function tapCount({ kernelSize }: Pick<ConvGeometry, 'kernelSize'>): number {
   return kernelSize[0] * kernelSize[1];
 }

@@ -7,6 +7,7 @@ import { f32 } from '../encoder.ts';
 import type { ConvGeometry } from './conv.ts';
 import {
   axesOf,
+  axisWords,
   outputSteps,
   reversedAxis,
   tapCount,
@@ -206,8 +207,9 @@ function emitFast(
   { x: from, weight, bias, residual, y: to, clamp }: Addresses,
   n: number,
   c: number,
-  { y, x }: MeetingAxes,
+  axes: MeetingAxes,
 ): void {
+  const { y, x } = axes;
   const rows = n * y.output;
   if (rows * x.output * c === 0) return;
   const { chunks, perChunk } = cutWork(e, rows, x.output * c * y.kernel * x.kernel);
@@ -221,16 +223,7 @@ function emitFast(
     residual,
     to,
     c,
-    y.input,
-    x.input,
-    y.output,
-    x.output,
-    y.low,
-    x.low,
-    y.stride,
-    x.stride,
-    y.rhsDilation,
-    x.rhsDilation,
+    ...axisWords(axes, 'input', 'output', 'low', 'stride', 'rhsDilation'),
     rows,
     perChunk,
     f32(clamp[0]),
@@ -244,9 +237,10 @@ function emitGeneral(
   e: Encoder,
   { x: from, weight, bias, residual, y: to, clamp }: Addresses,
   n: number,
-  { y, x }: MeetingAxes,
+  axes: MeetingAxes,
   { inputs, outputs, shares }: Channels,
 ): void {
+  const { y, x } = axes;
   const pixels = n * y.output * x.output;
   if (pixels * outputs === 0) return;
   const [up, down] = outputs > inputs ? [1, outputs / inputs] : [inputs / outputs, 1];
@@ -264,20 +258,7 @@ function emitGeneral(
     up,
     down,
     shares,
-    y.input,
-    x.input,
-    y.output,
-    x.output,
-    y.kernel,
-    x.kernel,
-    y.low,
-    x.low,
-    y.stride,
-    x.stride,
-    y.rhsDilation,
-    x.rhsDilation,
-    y.lhsDilation,
-    x.lhsDilation,
+    ...axisWords(axes, 'input', 'output', 'kernel', 'low', 'stride', 'rhsDilation', 'lhsDilation'),
     steps.tap,
     stepsX.tap,
     steps.element,
@@ -301,7 +282,8 @@ export interface DepthwiseFilterGradientPlan {
 
 export function planDepthwiseFilterGradient(e: Encoder, plan: DepthwiseFilterGradientPlan): void {
   const { geometry } = plan;
-  const { y, x } = axesOf(geometry);
+  const axes = axesOf(geometry);
+  const { y, x } = axes;
   const bytes = packedDepthwiseBytes(geometry);
   if (bytes === 0) return;
   const rows = geometry.batch * geometry.outputSize[0];
@@ -322,16 +304,7 @@ export function planDepthwiseFilterGradient(e: Encoder, plan: DepthwiseFilterGra
       plan.gradient,
       sums,
       geometry.channels,
-      y.input,
-      x.input,
-      y.output,
-      x.output,
-      y.low,
-      x.low,
-      y.stride,
-      x.stride,
-      y.rhsDilation,
-      x.rhsDilation,
+      ...axisWords(axes, 'input', 'output', 'low', 'stride', 'rhsDilation'),
       rows,
       rowsPerPart,
     ]);
@@ -344,20 +317,16 @@ export function planDepthwiseFilterGradient(e: Encoder, plan: DepthwiseFilterGra
       geometry.channels,
       geometry.outputs,
       multiplierOf(geometry),
-      y.input,
-      x.input,
-      y.output,
-      x.output,
-      y.kernel,
-      x.kernel,
-      y.low,
-      x.low,
-      y.stride,
-      x.stride,
-      y.rhsDilation,
-      x.rhsDilation,
-      y.lhsDilation,
-      x.lhsDilation,
+      ...axisWords(
+        axes,
+        'input',
+        'output',
+        'kernel',
+        'low',
+        'stride',
+        'rhsDilation',
+        'lhsDilation',
+      ),
       steps.output,
       steps.element,
       rows,
