@@ -39,12 +39,12 @@ for (const [first, last, count] of [
 }
 
 /** Contexts whose opinions are mixed. */
-const CONTEXTS = 6;
+const CONTEXTS = 5;
 /** An answer moves an opinion by 1 / (n + 1.4), n the answers before it, this many at most: it forgets the oldest. */
-const MEMORY = 6;
+const MEMORY = 5;
 /** How far an answer moves the weights of opinions. */
 const LEARNING_RATE = 0.006;
-const INITIAL_WEIGHT = 0.14;
+const INITIAL_WEIGHT = 0.15;
 /** Kinds of questions: about bits in 3 states, about the expected byte in 3 states and 16 lengths of a run. */
 const KINDS = 3 + 3 * 16;
 /**
@@ -150,9 +150,8 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     return yes;
   };
 
-  /** Opcodes of the last instructions, the latest first; the last byte that followed each opcode. */
+  /** Opcodes of the last instructions, the latest first. */
   const opcodes = new Int32Array(5);
-  const lastOperands = new Uint8Array(operands.length);
   /** Where in an instruction we are: a hash of its bytes so far, its prefix (times 256), what is missing of its operands. */
   let within = 0;
   let prefix = 0;
@@ -169,9 +168,8 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     const four = hash(hash(two, opcodes[2]!), opcodes[3]!);
     contexts[0] = within;
     contexts[1] = one;
-    contexts[2] = hash(one, lastOperands[opcodes[0]!]! + 1);
-    contexts[3] = hash(four, opcodes[4]!);
-    contexts[4] = hash(0, at < 2 ? 0 : (bytes[at - 1]! << 8) | bytes[at - 2]!);
+    contexts[2] = hash(four, opcodes[4]!);
+    contexts[3] = hash(0, at < 2 ? 0 : (bytes[at - 1]! << 8) | bytes[at - 2]!);
 
     if (run === 0) from = afterFour[four >>> 16]! || afterTwo[two >>> 16]!;
     afterFour[four >>> 16] = at;
@@ -180,14 +178,14 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     const state = prefix ? 1 : missing ? 2 : 0;
     reading = opcodes[0]! + (missing ? operands.length : 0);
     const runs = Math.min(run, 15);
-    contexts[5] = hash(state, (runs + 1) << 2);
+    contexts[4] = hash(state, (runs + 1) << 2);
     findSingles(expected);
     let byte = expected;
     if (question(0, 3 + state * 16 + runs, 255, expected)) {
       run++;
     } else {
       run = 0;
-      contexts[5] = hash(state, expected << 2);
+      contexts[4] = hash(state, expected << 2);
       let known = 1;
       for (let bit = 128; bit > 0; bit >>= 1) {
         const half = bit > 8 ? 128 : 8;
@@ -203,7 +201,6 @@ export function ask(length: number, answer: Answer): Uint8Array<ArrayBuffer> {
     if (missing) {
       if (missing < 0) missing++;
       else if (byte < 128) missing--;
-      lastOperands[opcodes[0]!] = byte;
     } else if (!prefix && byte >= PREFIX) {
       prefix = (byte - PREFIX + 1) << 8;
     } else {
