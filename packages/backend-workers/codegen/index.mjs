@@ -188,7 +188,7 @@ export const packedModule: string =
 export type KernelName =
 ${names.map((name) => `  | '${name}'`).join('\n')};
 
-/** In the order of the dispatch table. */
+/** In the order of the table of functions. */
 export const kernelNames = '${names.join(' ')}'.split(' ') as readonly KernelName[];
 `,
   );
