@@ -127,9 +127,12 @@ function product(
   y += (<usize>column) << 2;
   const lineBytes = <usize>(end - column) << 2;
   for (let i = 0, rows = height; i < tiles; i += rows) {
-    if (tiles - i < rows) {
+    const left = tiles - i;
+    // 6 and 2 would take as long as 6 and 4.
+    rows = left == 7 || left == 8 ? 4 : height;
+    if (left < rows) {
       // The last rows once more, to the same sums: fewer rows would take as long.
-      rows = tiles - i > 4 ? 6 : 4;
+      rows = left > 4 ? 6 : 4;
       if (rows > tiles) rows = tiles < 4 ? 1 : 4;
       else i = tiles - rows;
     }

@@ -79,16 +79,26 @@ const TILE_ROWS = 12;
 const MOST_TILES = 14;
 
 /**
- * How many tiles to give a fused chunk, so that threads finish together. In units of a tile's work, reading the filter costs
- * a chunk about 0.5, and each pass of up to 6 tiles over it 0.25.
+ * What products of so many tiles cost, in rows of full blocks: those left over by 6 at a time take 4 or 6 or, with the last 6,
+ * two times 4, and 4 cost as much as 4.3.
  */
-function tilesPerChunk(count: number, most: number, wanted: number, threads: number): number {
+function productRows(tiles: number, height: number): number {
+  if (height === 4) return Math.ceil(tiles / 4) * 4;
+  const rest = tiles % 6;
+  return tiles - rest + [0, 2.6, 2.6, 4.3, 4.3, 6][rest]!;
+}
+
+/**
+ * How many tiles to give a fused chunk, so that threads finish together. In units of a tile's work a row of products costs
+ * 0.7, the rest of a tile 0.3, and reading the filter 0.45.
+ */
+function tilesPerChunk(e: Encoder, count: number, most: number, wanted: number): number {
   if (wanted === 1 && count <= most) return count;
   let best = 1;
   let least = Infinity;
   for (let tiles = Math.min(count, most); tiles >= Math.min(count, 4); tiles--) {
-    const rounds = Math.ceil(Math.ceil(count / tiles) / threads);
-    const time = rounds * (tiles + 0.5 + 0.25 * Math.ceil(tiles / 6));
+    const rounds = Math.ceil(Math.ceil(count / tiles) / e.threads);
+    const time = rounds * (0.3 * tiles + 0.7 * productRows(tiles, tileRows(e) || 6) + 0.45);
     if (time < least) {
       least = time;
       best = tiles;
@@ -188,7 +198,7 @@ export function planWinogradConv(e: Encoder, conv: WinogradConv): void {
   const isSmall =
     work <= FUSED_WORK || winogradFilterBytes(m, channels, outputs) <= FUSED_FILTER_BYTES;
   if (fit >= 6 && (conv.way ? conv.way === 'fused' : isSmall)) {
-    const perChunk = tilesPerChunk(count, Math.min(fit, MOST_TILES), wanted, e.threads);
+    const perChunk = tilesPerChunk(e, count, Math.min(fit, MOST_TILES), wanted);
     const whole = { perChunk: columnsOfProducts, chunks: 1 };
     const parts = { perChunk, v: 0, products: 0, columns: whole };
     emitTiles(e, conv, all, 'winogradFused', Math.ceil(count / perChunk), parts);
