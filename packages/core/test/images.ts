@@ -171,3 +171,6 @@ export function naivePool(
     reduce(windowOf(x, index, kernel, geometry)),
   );
 }
+
+/** A rank-0 value. */
+export const number = (value: number): Plain => ({ shape: [], data: [value] });

@@ -97,3 +97,20 @@ export class MemoryStore implements CheckpointStore {
     return Promise.resolve(this.saved.at(-1) ?? null);
   }
 }
+
+/** The same batch over and over. */
+export function repeating(batch: Batch, batchesPerEpoch = 2): BatchSource {
+  return {
+    batchesPerEpoch,
+    *epoch(_, start = 0) {
+      for (let i = start; i < batchesPerEpoch; i++) yield batch;
+    },
+  };
+}
+
+/** One batch, all of whose inputs are the same. */
+export const labelled = (labels: readonly number[]): Batch => ({
+  inputs: new Float32Array(labels.length * FEATURES).fill(0.5),
+  inputShape: [labels.length, FEATURES],
+  labels: Int32Array.from(labels),
+});

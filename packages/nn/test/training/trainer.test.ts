@@ -1,61 +1,34 @@
 import { createJs } from '@convoke/backend-js';
 import {
-  add,
   createMeta,
   crossEntropy,
   DataError,
-  log,
   memory,
   mseLoss,
   mul,
-  neg,
   noGrad,
   scope,
   ShapeError,
-  sub,
-  sum,
   tensor,
-  type Tensor,
 } from '@convoke/core';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import {
   Adam,
-  earlyStopping,
   Linear,
-  Module,
-  NonFiniteError,
   oneCycle,
   reduceOnPlateau,
-  Sequential,
   SGD,
   Trainer,
   type Batch,
   type BatchSource,
   type Callback,
-  type EpochRecord,
   type TrainerOptions,
 } from '../../src/index.ts';
 import { useJs } from '../networks.ts';
-import { CLASSES, FEATURES, network, quarters, valuesOf } from './runs.ts';
+import { CLASSES, FEATURES, labelled, network, quarters, repeating, valuesOf } from './runs.ts';
 
 beforeAll(useJs);
-
-/** The same batch over and over. */
-function repeating(batch: Batch, batchesPerEpoch = 2): BatchSource {
-  return {
-    batchesPerEpoch,
-    *epoch(_, start = 0) {
-      for (let i = start; i < batchesPerEpoch; i++) yield batch;
-    },
-  };
-}
-
-const labelled = (labels: readonly number[]): Batch => ({
-  inputs: new Float32Array(labels.length * FEATURES).fill(0.5),
-  inputShape: [labels.length, FEATURES],
-  labels: Int32Array.from(labels),
-});
 
 const change = async (options: { clipNorm?: number; clipValue?: number }) => {
   using model = new Linear({ inFeatures: FEATURES, outFeatures: CLASSES });
@@ -282,68 +255,6 @@ describe('predict', () => {
   });
 });
 
-const record = (epoch: number, loss: number): EpochRecord => ({
-  epoch,
-  loss,
-  accuracy: null,
-  validationLoss: null,
-  validationAccuracy: null,
-  learningRate: 1,
-  images: 1,
-  seconds: 1,
-});
-
-const stopsAfter = async (losses: readonly number[], patience: number, minDelta = 0) => {
-  const callback = earlyStopping({ monitor: 'loss', patience, minDelta });
-  let stopped: number | null = null;
-  const history: EpochRecord[] = [];
-  for (const [epoch, loss] of losses.entries()) {
-    history.push(record(epoch, loss));
-    const run = { epochs: 9, history, steps: 0, stop: () => (stopped ??= epoch) };
-    await callback.onEpochEnd!(history.at(-1)!, run);
-  }
-  return stopped;
-};
-
-describe('early stopping', () => {
-  test('waits for `patience` epochs without improvement', async () => {
-    expect(await stopsAfter([5, 4, 4, 4.5, 3, 3, 3], 2)).toBe(3);
-    expect(await stopsAfter([5, 4, 4, 3, 3, 2], 2)).toBeNull();
-    expect(await stopsAfter([5, 4.95, 4.9], 2, 0.2)).toBe(2);
-    expect(await stopsAfter([Number.NaN, 4, 3, 2], 2)).toBeNull();
-  });
-
-  test('ends a run, which says why', async () => {
-    using model = network();
-    using optimizer = new SGD(model.namedParameters(), { lr: 0 });
-    const source = await quarters({ samples: 8, batchSize: 8 });
-    const { history, stopped } = await new Trainer({ model, optimizer }).fit(source, {
-      epochs: 50,
-      validation: source,
-      callbacks: [earlyStopping({ monitor: 'validationAccuracy', patience: 3 })],
-    });
-    expect(history.length).toBeLessThan(50);
-    expect(stopped).toContain('validationAccuracy has not improved');
-  });
-
-  test('needs what it watches', async () => {
-    using model = network();
-    using optimizer = new SGD(model.namedParameters());
-    const source = await quarters({ samples: 8, batchSize: 8 });
-    const fit = new Trainer({ model, optimizer }).fit(source, {
-      epochs: 1,
-      callbacks: [earlyStopping()],
-    });
-    await expect(fit).rejects.toThrow(/no validationLoss to watch/);
-    expect(() => earlyStopping({ patience: 0 })).toThrow(DataError);
-    const misnamed = new Trainer({ model, optimizer }).fit(source, {
-      epochs: 1,
-      callbacks: [earlyStopping({ monitor: 'val_loss' as 'loss' })],
-    });
-    await expect(misnamed).rejects.toThrow(/no val_loss to watch/);
-  });
-});
-
 describe('bad input', () => {
   test('what is no model, no optimiser and no source is named', async () => {
     using model = network();
@@ -424,66 +335,6 @@ describe('bad input', () => {
     const short = { ...source, batchesPerEpoch: 3 };
     await expect(trainer.fit(short, { epochs: 1 })).rejects.toThrow(/gave 2 batches in epoch 0/);
     expect(() => new Trainer({ model, optimizer, topK: 0 })).toThrow(DataError);
-  });
-});
-
-class Logarithm extends Module {
-  override forward(x: Tensor): Tensor {
-    return scope(() => log(sub(x, x)));
-  }
-}
-const failing = async (
-  model: Module,
-  batch = labelled([0, 1]),
-  loss?: (outputs: Tensor, labels: Tensor) => Tensor,
-): Promise<string> => {
-  using optimizer = new SGD(model.namedParameters());
-  const trainer = new Trainer({ model, optimizer, loss });
-  const error: unknown = await trainer
-    .fit(repeating(batch), { epochs: 1 })
-    .catch((reason: unknown) => reason);
-  expect(error).toBeInstanceOf(NonFiniteError);
-  return (error as Error).message;
-};
-
-describe('a loss that is not finite', () => {
-  test('is traced to the first op that gave such a value, and its layer', async () => {
-    using model = new Sequential({
-      fc: new Linear({ inFeatures: FEATURES, outFeatures: CLASSES }),
-      odd: new Logarithm(),
-      last: new Linear({ inFeatures: CLASSES, outFeatures: CLASSES }),
-    });
-    const message = await failing(model);
-    expect(message).toMatch(/the loss became (NaN|-?Infinity) at step 1 \(epoch 1, batch 1/);
-    expect(message).toContain("the first to give -Infinity is op 'log' in layer 'odd' (Logarithm)");
-  });
-
-  test('is traced to the loss function, to a parameter, to a sample', async () => {
-    using model = new Linear({ inFeatures: FEATURES, outFeatures: CLASSES });
-    const inLoss = await failing(model, undefined, (outputs) =>
-      sum(add(log(neg(mul(outputs, outputs))), 1)),
-    );
-    expect(inLoss).toContain("is op 'log' in the loss");
-
-    const batch = labelled([0, 1, 2]);
-    batch.inputs[FEATURES] = Number.NaN;
-    expect(await failing(model, batch)).toContain('sample 1 of the batch');
-
-    model.bias!.assign(tensor([1, Infinity, 0, 0]));
-    expect(await failing(model)).toContain("'bias' holds Infinity: an earlier step overflowed");
-  });
-
-  test('leaves weights and generators as they were, and nothing behind', async () => {
-    using model = network();
-    model.replaceModule('fc2', new Logarithm()).dispose();
-    const parametersOf = async () => Promise.all(model.parameters().map((slot) => slot.data()));
-    const before = await parametersOf();
-    await failing(model);
-    const { handles } = memory();
-    await failing(model);
-    expect(memory().handles).toBe(handles);
-    expect(await parametersOf()).toEqual(before);
-    expect(Object.hasOwn(model, 'forward')).toBe(false);
   });
 });
 
