@@ -77,6 +77,11 @@ export function resampleRows(a: usize, chunk: i32): void {
   }
 }
 
+/** Bytes before a line along an axis of so many elements. */
+function placeOf(line: i32, length: i32, inner: i32): usize {
+  return <usize>((line / inner) * length * inner + (line % inner)) << 2;
+}
+
 /** Copies `count` elements to others, so many bytes apart. */
 function spread(from: usize, fromStep: usize, to: usize, toStep: usize, count: i32): void {
   for (; count > 0; count--) {
@@ -98,36 +103,32 @@ export function resampleLines(a: usize, chunk: i32): void {
   const perChunk = load<i32>(a, 36) * group;
   const step = <usize>group << 2;
   const apart = <usize>inner << 2;
+  const from: usize = load<u32>(a);
+  const to: usize = load<u32>(a, 12);
   const x = scratch();
   const y = x + <usize>length * step;
   const lines = load<i32>(a, 40);
   const end = min((chunk + 1) * perChunk, lines);
   for (let first = chunk * perChunk; first < end; first += group) {
     const count = min(group, lines - first);
-    for (let k = 0; k < count; k++) {
-      const line = first + k;
-      const from =
-        <usize>load<u32>(a) + (<usize>((line / inner) * length * inner + (line % inner)) << 2);
-      if (inner == 1) {
-        tile(from, x, length, group << 2, count, length << 2);
-        break;
+    if (inner == 1) {
+      tile(from + placeOf(first, length, 1), x, length, group << 2, count, length << 2);
+    } else {
+      for (let k = 0; k < count; k++) {
+        spread(from + placeOf(first + k, length, inner), apart, x + (<usize>k << 2), step, length);
       }
-      spread(from, apart, x + (<usize>k << 2), step, length);
     }
     for (let i = 0; i < output; i++) {
       const weights = <usize>load<u32>(a, 4) + (<usize>(i * taps) << 2);
       const start = load<i32>(<usize>load<u32>(a, 8) + (<usize>i << 2));
       sums(x, step, length, weights, taps, start, y + <usize>i * step, group);
     }
-    for (let k = 0; k < count; k++) {
-      const line = first + k;
-      const to =
-        <usize>load<u32>(a, 12) + (<usize>((line / inner) * output * inner + (line % inner)) << 2);
-      if (inner == 1) {
-        tile(y, to, count, output << 2, output, group << 2);
-        break;
+    if (inner == 1) {
+      tile(y, to + placeOf(first, output, 1), count, output << 2, output, group << 2);
+    } else {
+      for (let k = 0; k < count; k++) {
+        spread(y + (<usize>k << 2), step, to + placeOf(first + k, output, inner), apart, output);
       }
-      spread(y + (<usize>k << 2), step, to, apart, output);
     }
   }
 }

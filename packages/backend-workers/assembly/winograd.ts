@@ -128,7 +128,7 @@ function product(
   const lineBytes = <usize>(end - column) << 2;
   for (let i = 0, rows = height; i < tiles; i += rows) {
     const left = tiles - i;
-    // 6 and 2 would take as long as 6 and 4.
+    // Two times 4: after 6, what is left would take as long as 4.
     rows = left == 7 || left == 8 ? 4 : height;
     if (left < rows) {
       // The last rows once more, to the same sums: fewer rows would take as long.

@@ -2,9 +2,9 @@
 //
 // Rolling: along a row of stride 1 each input element is loaded once and added to the K outputs it belongs to, of which the
 // running sums stay in registers (31-43 GFLOP/s for 3x3 on a core that peaks at 58). Wide rows go in pieces: what is read and
-// written of them stays in the first cache while the channels of a cache line take their turns. Strided: any stride and dilation, one
-// output at a time. Spread: the gradient of the input for stride 2, which touches only the taps that meet an element.
-// General: all else, with a multiplier and with zeros between input elements.
+// written of them stays in the first cache while the channels of a cache line take their turns. Strided: any stride and
+// dilation, one output at a time. Spread: the gradient of the input for stride 2, which touches only the taps that meet an
+// element. General: all else, with a multiplier and with zeros between input elements.
 // Filters are packed [C/4][taps][4] (general: [C/4][taps][shares][4]), zeros where C ends.
 
 const range = (n) => Array.from({ length: n }, (_, i) => i);

@@ -81,14 +81,14 @@ const TILE_ROWS = 12;
 /** Tiles of a fused chunk: with more, their planes no longer stay in the second cache beside the filter's. */
 const MOST_TILES = 14;
 
-/**
- * What products of so many tiles cost, in rows of full blocks: those left over by 6 at a time take 4 or 6 or, with the last 6,
- * two times 4, and 4 cost as much as 4.3.
- */
+/** What is left over by 6 rows at a time costs, in rows: 4 cost 4.3, and 1 or 2 make with the last 6 two times 4. */
+const LEFT_OVER = [0, 2.6, 2.6, 4.3, 4.3, 6] as const;
+
+/** What products of so many tiles cost, in rows. */
 function productRows(tiles: number, height: number): number {
   if (height === 4) return Math.ceil(tiles / 4) * 4;
   const rest = tiles % 6;
-  return tiles - rest + [0, 2.6, 2.6, 4.3, 4.3, 6][rest]!;
+  return tiles - rest + LEFT_OVER[rest]!;
 }
 
 /**
@@ -97,11 +97,12 @@ function productRows(tiles: number, height: number): number {
  */
 function tilesPerChunk(e: Encoder, count: number, most: number, wanted: number): number {
   if (wanted === 1 && count <= most) return count;
+  const height = tileRows(e) || 6;
   let best = 1;
   let least = Infinity;
   for (let tiles = Math.min(count, most); tiles >= Math.min(count, 4); tiles--) {
     const rounds = Math.ceil(Math.ceil(count / tiles) / e.threads);
-    const time = rounds * (0.3 * tiles + 0.7 * productRows(tiles, tileRows(e) || 6) + 0.45);
+    const time = rounds * (0.3 * tiles + 0.7 * productRows(tiles, height) + 0.45);
     if (time < least) {
       least = time;
       best = tiles;
