@@ -136,8 +136,8 @@ async function timeCases(
   return { rows, wrong };
 }
 
-async function printPeak(peak: Peak, runs: number, signal: AbortSignal): Promise<number> {
-  const times = await timePeak(peak, { minRuns: runs, secondsPerContender: 0.1 }, signal);
+async function printPeak(peak: Peak, signal: AbortSignal): Promise<number> {
+  const times = await timePeak(peak, signal);
   const speed = (ms: number): string => (peak.flops / ms / 1e6).toFixed(1);
   process.stdout.write(
     `peak-128bit: one thread, ${peak.fused ? 'fused multiply-add' : 'multiply and add'}: ${speed(times.medianMs)} GFLOP/s (${speed(times.maxMs)} to ${speed(times.minMs)}, ${times.runs} samples)\n`,
@@ -172,7 +172,7 @@ async function bench(suiteName: string, rest: readonly string[]): Promise<number
     await enterPeers(args, contenders);
     if (contenders.length === 0) throw new UsageError('nobody to time: no backend and no peer');
     const peak = peakLoop();
-    const gflops = await printPeak(peak, args.runs, interruption.signal);
+    const gflops = await printPeak(peak, interruption.signal);
     process.stdout.write('\n');
     const { rows, wrong } = await timeCases(suite, args, contenders, peak, interruption.signal);
     const versions = Object.fromEntries(contenders.map(({ name, version }) => [name, version]));
@@ -251,7 +251,7 @@ async function main([first, ...rest]: readonly string[]): Promise<number> {
   if (first === 'web') return serveBenchPage(rest);
   if (first !== 'peak') return bench(first, rest);
   if (rest.length > 0) throw new UsageError(`peak takes no arguments, got '${rest.join(' ')}'`);
-  await printPeak(peakLoop(), 9, new AbortController().signal);
+  await printPeak(peakLoop(), new AbortController().signal);
   return 0;
 }
 

@@ -59,6 +59,10 @@ const MAX_TURNS = 200;
 
 const delay = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
+/** How many runs of so many milliseconds take as long as `ms`. */
+const runsIn = (ms: number, runMs: number): number =>
+  Math.max(1, Math.ceil(ms / Math.max(runMs, 1e-4)));
+
 type Timed = Pick<Task, 'run' | 'finish' | 'begin' | 'time'>;
 
 /** Whoever takes turns. */
@@ -69,6 +73,8 @@ class Sampler {
   #warming = 1;
   /** Of one run. */
   readonly #samples: number[] = [];
+  /** Milliseconds of all samples. */
+  #spent = 0;
 
   constructor(task: Timed) {
     this.#task = task;
@@ -99,21 +105,23 @@ class Sampler {
     for (let i = 0; i < 3 || (i < warmUpMs && performance.now() - started < warmUpMs); i++) {
       last = await this.#measure();
     }
-    const runsIn = (ms: number): number => Math.max(1, Math.ceil(ms / Math.max(last, 1e-4)));
-    this.#group = runsIn(SAMPLE_MS);
-    this.#warming = last > SLOW_MS ? 0 : runsIn(WARM_MS);
+    this.#group = runsIn(SAMPLE_MS, last);
+    this.#warming = last > SLOW_MS ? 0 : runsIn(WARM_MS, last);
   }
 
   async sample(): Promise<void> {
     await delay(REST_MS);
     await this.#task.begin?.();
     if (this.#warming > 0) await this.#runs(this.#warming);
-    this.#samples.push(await this.#measure());
+    const ms = await this.#measure();
+    this.#samples.push(ms);
+    this.#spent += ms * this.#group;
+    // The warm-up may have ended in a slow moment, and a sample be too short.
+    this.#group = Math.max(this.#group, runsIn(SAMPLE_MS, ms));
   }
 
   finished({ minRuns, secondsPerContender }: TimingOptions): boolean {
-    const spent = this.#samples.reduce((a, b) => a + b, 0) * this.#group;
-    return this.#samples.length >= minRuns && spent >= secondsPerContender * 1000;
+    return this.#samples.length >= minRuns && this.#spent >= secondsPerContender * 1000;
   }
 
   /** Whether its turn would hold up the rest. */
@@ -237,13 +245,9 @@ export async function timeCase(
   }
 }
 
-/** The peak alone. */
-export async function timePeak(
-  peak: Peak,
-  options: TimingOptions,
-  signal?: AbortSignal,
-): Promise<Times> {
+/** The peak alone: it varies so little that many samples would only hold up what comes after it. */
+export async function timePeak(peak: Peak, signal?: AbortSignal): Promise<Times> {
   const sampler = new Sampler(peak);
-  await takeTurns([sampler], options, signal);
+  await takeTurns([sampler], { minRuns: 9, secondsPerContender: 0.1 }, signal);
   return sampler.times();
 }

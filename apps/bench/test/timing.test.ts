@@ -93,6 +93,25 @@ test('what a task does before a sample is outside the clock, and its last run is
   expect(rows[0]!.minMs).toBeLessThan(100);
 });
 
+test('a warm-up that ends in a slow moment does not make all samples short', async () => {
+  const started = performance.now();
+  const hindered: Contender = {
+    ...contender('hindered', [2, -4]),
+    prepare: () =>
+      Promise.resolve({
+        run: () => {
+          const now = performance.now();
+          const until = now + (now - started < 300 ? 20 : 1);
+          while (performance.now() < until);
+        },
+        result: () => Promise.resolve(Float32Array.of(2, -4)),
+      }),
+  };
+  const { rows } = await timeCase(benchCase, [hindered], { minRuns: 5, secondsPerContender: 0.2 });
+  // Samples of single runs of 1 ms would be 200.
+  expect(rows[0]!.runs).toBeLessThan(40);
+});
+
 test("a task's own clock stands in for ours", async () => {
   const remote: Contender = {
     ...contender('remote', [2, -4]),

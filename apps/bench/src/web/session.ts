@@ -61,12 +61,13 @@ export async function runSession(
   try {
     if (contenders.length === 0) throw new Error('nobody to time: choose a backend or a library');
     const peak = peakLoop();
+    const { medianMs } = await timePeak(peak, signal);
     const options = {
       minRuns: settings.runs,
       secondsPerContender: SECONDS_PER_CONTENDER,
       warmUpMs: suite.warmUpMs,
+      peak,
     };
-    const { medianMs } = await timePeak(peak, { ...options, secondsPerContender: 0.1 }, signal);
     const rows: Row[] = [];
     for (const [done, name] of names.entries()) {
       signal.throwIfAborted();
@@ -75,7 +76,7 @@ export async function runSession(
       const measured = await timeCase(
         await suite.make(name, signal),
         contenders,
-        { ...options, peak, onTurn: (now) => events.turn({ name, rows: now, skipped: [] }) },
+        { ...options, onTurn: (now) => events.turn({ name, rows: now, skipped: [] }) },
         signal,
       );
       rows.push(...measured.rows);
